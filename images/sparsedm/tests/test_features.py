@@ -28,6 +28,8 @@ from sparsedm.models import PRESETS, DiffusersConfig, UViTConfig, build_model
 from sparsedm.models.autoencoder import Autoencoder
 from sparsedm.models.denoisers import CONFIG_FILE, WEIGHTS_FILE, library
 from sparsedm.models.text_encoder import TextEncoder
+from sparsedm.serve.config import EngineSpec
+from sparsedm.serve.engine import Engine
 from test_denoisers import TEXT_UNET
 from text_tools import write_text_encoder
 from tiny_run import Workplace
@@ -376,6 +378,10 @@ def test_they_are_attached_to_a_model_that_was_trained_without(
     torch.testing.assert_close(found.text_encoder(["red"]), TextEncoder(clip)(["red"]), rtol=0, atol=0)
     assert found.autoencoder.scale == 0.2301
     assert main(["verify", str(out)]) == 0
+    engine = Engine.load(out, EngineSpec(steps=1, max_batch_size=1), device=torch.device("cpu"))
+    assert engine._canary is not None
+    again = engine._drawn_again(engine._canary)
+    assert engine._canary.difference(again) < 1e-4, "after the text of the data, and not the encoder's"
 
 
 @pytest.mark.parametrize(

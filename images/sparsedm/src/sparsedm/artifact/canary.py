@@ -34,7 +34,7 @@ one layer in another order, 0.9 and more after another class."""
 
 @dataclass(frozen=True)
 class Canary:
-    """`image` is (C, H, W) float32; it is of class `label`, or after the empty text, or of nothing."""
+    """`image` is (C, H, W) float32; it is of class `label`, or after a text, or of nothing."""
 
     image: Tensor
     seed: int
@@ -43,6 +43,8 @@ class Canary:
     guidance: float
     precision: str
     label: int | None
+    text: Tensor | None = None
+    """(L, D), the empty text as the training data has it encoded: encoders may differ in its last digits."""
 
     def difference(self, image: Tensor) -> float:
         """Root mean square of what differs, in standard deviations of the canary; infinite for NaN."""
@@ -63,12 +65,14 @@ def draw_canary(model: nn.Module, nothing: Tensor | None = None) -> Canary:
     image = sample(
         model, config, condition, [SEED], STEPS, guidance, SAMPLER, device=device, nothing=nothing
     )[0]  # fmt: skip
-    return Canary(image, SEED, STEPS, SAMPLER, guidance, "fp32", label)
+    return Canary(image, SEED, STEPS, SAMPLER, guidance, "fp32", label, nothing)
 
 
 def save_canary(directory: Path, canary: Canary, staging: Path | None = None) -> dict[str, Any]:
     """Writes its file and returns `canary` of the manifest."""
-    data = save({"image": canary.image.float().cpu().contiguous()})
+    text = {} if canary.text is None else {"text": canary.text}
+    tensors = {"image": canary.image, **text}
+    data = save({name: tensor.float().cpu().contiguous() for name, tensor in tensors.items()})
     write_atomically(directory / CANARY_FILE, data, staging)
     return {
         "file": CANARY_FILE,
@@ -94,14 +98,16 @@ def load_canary(directory: Path, manifest: Mapping[str, Any]) -> Canary | None:
         data = (directory / CANARY_FILE).read_bytes()
         if hashlib.sha256(data).hexdigest() != stated["sha256"]:
             raise _invalid(f"{CANARY_FILE} is not the file that was written with the manifest")
+        tensors = load(data)
         return Canary(
-            load(data)["image"],
+            tensors["image"],
             int(stated["seed"]),
             int(stated["steps"]),
             str(stated["sampler"]),
             float(stated["guidance"]),
             str(stated["precision"]),
             stated["label"],
+            tensors.get("text"),
         )
     except (KeyError, TypeError, ValueError, SafetensorError) as error:
         raise _invalid(f"its {CANARY_FILE} can't be read ({type(error).__name__}: {error})") from error

@@ -225,12 +225,14 @@ class Engine:
     def _drawn_again(self, canary: Canary) -> torch.Tensor:
         """(C, H, W), as the solver leaves it."""
         plan = plan_of(self.config.process, canary.sampler, canary.steps)
+        text = None if canary.text is None else canary.text.to(self.device)
         with watched(self.device), torch.inference_mode():
-            condition = self._encoded(self._any_condition(canary.label or 0))
+            condition = self._encoded(self._any_condition(canary.label or 0)) if text is None else text
             guidance = Guidance(canary.guidance)
+            nothing = self._nothing(guidance) if text is None else text
             row = Row(
                 self.config, plan, canary.seed, condition, self.device,
-                guidance=guidance.strength, nothing=self._nothing(guidance),
+                guidance=guidance.strength, nothing=nothing,
             )  # fmt: skip
             while row.left:
                 self._advance([row])
