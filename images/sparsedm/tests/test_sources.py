@@ -22,10 +22,11 @@ import pytest
 from serve_tools import FakeEngine
 from source_servers import Files, hub, private_authority, s3_server, web_server
 from sparsedm.errors import InputError, SparseDMError
+from sparsedm.runtime.report_client import ReportClient
 from sparsedm.serve.config import read_config
 from sparsedm.serve.engine import Engine
 from sparsedm.serve.service import Service
-from sparsedm.sources.fetch import Use, fetch_all
+from sparsedm.sources.fetch import Meter, Use, fetch_all
 from sparsedm.sources.settings import Credentials, Settings
 from sparsedm.uris import FETCHED, resolve_uri, sources_status, uri_of, with_uris
 
@@ -250,7 +251,7 @@ class TestWeb:
         fetch_all(
             [Use("dataset.uri", f"https://{host}/m/model.safetensors")],
             settings,
-            lambda progress, urgent: shown.append(progress),
+            Meter(lambda progress, urgent: shown.append(progress)),
         )
         assert shown[-1]["phase"] == "fetching"
         assert shown[-1]["display"].endswith(" of 3.0 MB")
@@ -410,6 +411,17 @@ class TestHub:
             fetch(uri, hub_settings)
 
 
+class Reports(ReportClient):
+    """Keeps what a server reports while it starts."""
+
+    def __init__(self) -> None:
+        super().__init__(None, None)
+        self.loading: list[dict[str, Any]] = []
+
+    def update(self, urgent: bool = False, **parts: Any) -> None:
+        self.loading += [parts["loading"]] if "loading" in parts else []
+
+
 def test_a_server_fetches_its_model_first(
     files: Files, host: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -427,8 +439,10 @@ def test_a_server_fetches_its_model_first(
     monkeypatch.setattr(Engine, "load", lambda directory, *_: loaded.append(directory) or engine)
 
     async def main() -> None:
-        service = Service(config)
+        reporter = Reports()
+        service = Service(config, reporter)
         await service.start()
+        assert reporter.loading[0]["phase"] == "Fetching"
         assert uri_of(service.config.model) == uri
         service.close()
 

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
-Phase = Literal["Reading", "Checking", "Measuring", "WarmingUp"]
-"""Of the weights' file; of digests, patterns and values; of products, dense and sparse; of batches in each
-size, and the canary."""
+Phase = Literal["Fetching", "Reading", "Checking", "Measuring", "WarmingUp"]
+"""Of what lies elsewhere; of the weights' file; of digests, patterns and values; of products, dense and
+sparse; of batches in each size, and the canary."""
 
 
 class Loading:

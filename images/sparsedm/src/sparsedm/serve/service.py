@@ -37,7 +37,7 @@ from sparsedm.serve.prompts import ClassNames, Condition, Guidance, Texts
 from sparsedm.serve.quality import QualityMonitor, Unmeasured, open_monitor
 from sparsedm.serve.telemetry import Latencies
 from sparsedm.serve.waiting import Previews
-from sparsedm.sources.fetch import Use, fetch_all
+from sparsedm.sources.fetch import Meter, Use, fetch_all
 from sparsedm.sources.settings import Settings
 from sparsedm.uris import resolve_uri, sources_status, uri_of
 
@@ -165,7 +165,7 @@ class Service:
     async def _start(self) -> None:
         loop = asyncio.get_running_loop()
         if self.config.remote is not None:
-            model = await loop.run_in_executor(self._executor, fetch_model, self.config.remote)
+            model = await loop.run_in_executor(self._executor, fetch_model, self.config.remote, self._loading)
             self.config = replace(self.config, model=model)
         config = self.config
         engine = await loop.run_in_executor(
@@ -473,11 +473,15 @@ def draining() -> ApiError:
     return ApiError(503, "This replica is stopping: try again.", "draining", headers=not_accepted(1))
 
 
-def fetch_model(uri: str) -> Path:
+def fetch_model(uri: str, loading: Loading) -> Path:
     """Raises SparseDMError with a sentence."""
 
     def show(progress: dict[str, Any], urgent: bool) -> None:
         log.info("Fetching the model.", extra={"fields": {"progress": progress["display"]}})
+        if meter.total:
+            loading.part(meter.done, meter.total)
 
-    fetch_all([Use("model.uri", uri)], Settings.from_environment(), show)
+    meter = Meter(show)
+    loading.enter("Fetching")
+    fetch_all([Use("model.uri", uri)], Settings.from_environment(), meter)
     return resolve_uri(uri)

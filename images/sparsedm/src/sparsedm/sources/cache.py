@@ -102,7 +102,7 @@ class Cache:
         with self._alone(key) as partial:
             found = self.find(key)
             if found is not None:
-                self._count(found[1].size)
+                self._count(listing.size or found[1].size)
                 return found
             try:
                 return self._fetch(request, listing, key, partial)

@@ -59,10 +59,15 @@ def open_source(uri: str, credentials: Credentials, revision: str | None) -> Sou
 class Meter:
     """Counts bytes, and says how far all files are: "fetching 3.1 of 9.8 GB"."""
 
-    def __init__(self, show: Show, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        show: Show = lambda progress, urgent: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.total: int | None = 0
         self._show, self._clock = show, clock
-        self._done = 0
+        self.done = 0
+        """Bytes that are here."""
         self._began = clock()
         self._at_begin = 0
         self._shown = -REPORT_SECONDS
@@ -70,7 +75,7 @@ class Meter:
 
     def count(self, size: int) -> None:
         with self._lock:
-            self._done += size
+            self.done += size
             due = self._clock() - self._shown >= REPORT_SECONDS
             if due:
                 self._shown = self._clock()
@@ -79,18 +84,18 @@ class Meter:
 
     def begin(self) -> None:
         """What is there already has cost no time."""
-        self._began, self._at_begin = self._clock(), self._done
+        self._began, self._at_begin = self._clock(), self.done
         self._show(self.progress(), True)
 
     def progress(self) -> dict[str, Any]:
-        whole = self._done if self.total is None else self.total
+        whole = self.done if self.total is None else self.total
         unit = amount(whole).rpartition(" ")[2]
-        done = self._done / {"MB": 10**6, "GB": 10**9, "TB": 10**12}[unit]
+        done = self.done / {"MB": 10**6, "GB": 10**9, "TB": 10**12}[unit]
         display = f"fetching {done:.1f} of {amount(whole)}" if self.total else f"fetching {done:.1f} {unit}"
         progress: dict[str, Any] = {"phase": "fetching", "display": display}
-        seconds, fetched = self._clock() - self._began, self._done - self._at_begin
+        seconds, fetched = self._clock() - self._began, self.done - self._at_begin
         if self.total and fetched > 0 and seconds > 0:
-            left = max(0, self.total - self._done) * seconds / fetched
+            left = max(0, self.total - self.done) * seconds / fetched
             progress |= {"remainingSeconds": round(left), "eta": format_duration(left)}
         return progress
 
@@ -98,7 +103,7 @@ class Meter:
 def fetch_all(
     uses: Sequence[Use],
     settings: Settings,
-    show: Show = lambda progress, urgent: None,
+    meter: Meter | None = None,
     pinned: Mapping[str, Mapping[str, Any]] | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
@@ -114,7 +119,7 @@ def fetch_all(
     if not wanted:
         return
     trust(settings)
-    meter = Meter(show)
+    meter = meter or Meter()
     fetches = [_Fetch(use, settings, (pinned or {}).get(use.uri), meter, sleep) for use in wanted.values()]
     sizes = [one.prepare() for one in fetches]
     meter.total = None if None in sizes else sum(size for size in sizes if size is not None)

@@ -11,7 +11,7 @@ from sparsedm.errors import InputError
 from sparsedm.files import write_atomically
 from sparsedm.runtime.progress import Console
 from sparsedm.runtime.report_client import ReportClient
-from sparsedm.sources.fetch import Use, fetch_all
+from sparsedm.sources.fetch import Meter, Use, fetch_all
 from sparsedm.sources.settings import Settings
 from sparsedm.training.config import TrainConfig
 from sparsedm.training.output import finished_manifest
@@ -65,7 +65,7 @@ def fetch_inputs(config: TrainConfig, client: ReportClient, console: Console, ou
         client.update(urgent=urgent, progress=progress)
 
     pinned = {each["uri"]: each for each in _earlier(output)} if output else {}
-    fetch_all(wanted, Settings.from_environment(), show, pinned)
+    fetch_all(wanted, Settings.from_environment(), Meter(show), pinned)
     client.update(urgent=True, sources=sources_status())
 
 

@@ -1512,7 +1512,7 @@ export interface ISparseInferenceService {
      */
     "loading"?: {
       /**
-       * Reading its weights' file, Checking digests, patterns and values, Measuring products dense and sparse, WarmingUp batches of each size.
+       * Fetching what lies outside the cluster, Reading its weights' file, Checking digests, patterns and values, Measuring products dense and sparse, WarmingUp batches of each size.
        */
       "phase"?: string;
       /**
