@@ -725,6 +725,12 @@ describe('a SparseFinetune is refused', () => {
     ],
     ['no output', { output: undefined }, 'spec.output', 'Required value'],
     [
+      'a bucket for several pods',
+      { output: { uri: 's3://models/run' }, trainer: { nodes: 2 } },
+      'spec.output.uri',
+      'an output in a bucket is mirrored by one pod',
+    ],
+    [
       'output inside the image',
       { output: { uri: 'file:///tmp/x' } },
       'spec.output.uri',
