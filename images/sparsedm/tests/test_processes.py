@@ -319,6 +319,16 @@ def test_pods_stop_together_and_only_the_one_that_is_told_to_counts(
     assert 4 <= newest(place, "pods-stop") < 300
 
 
+def test_a_pod_does_not_wait_for_one_that_failed_before_they_met(place: Workplace) -> None:
+    pods = Pods(place, spec_of(place, "apart"))
+    script = "import os, sys, time; sys.exit(1) if os.environ['RANK'] == '1' else time.sleep(600)"
+    hasty = POD.replace(
+        "sys.exit(", "from sparsedm.runtime import launch as l; l.GRACE_SECONDS = 0.5\nsys.exit("
+    )
+    both = [pods.start(number, "-c", hasty, "-c", script) for number in (0, 1)]
+    assert pods.end(*both) == [6, 1]
+
+
 def test_a_pod_with_another_number_of_processes_is_refused() -> None:
     with socket() as free:
         free.bind(("127.0.0.1", 0))

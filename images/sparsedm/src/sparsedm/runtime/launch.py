@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from queue import Empty, Queue
@@ -27,6 +28,8 @@ from sparsedm.runtime.report_client import ReportClient
 GRACE_SECONDS = 15.0
 """Once a process has failed: seconds for the others to notice and to end by themselves."""
 FINAL = (2, 3, 4)
+LOOK_SECONDS = 1.0
+"""Pause between two looks at whether another pod has failed."""
 TELLING = (*FINAL, Superseded.exit_code)
 """Exit codes with a known cause; 1 may only mean that another process is gone."""
 STOPPED = 128 + signal.SIGTERM
@@ -62,7 +65,9 @@ def launch(
         return 0
     children = [_start(node, rank, count, store.port, command) for rank in range(count)]
     with _passed_on(children) as told:
-        code = _exit_code(children)
+        code, broken = _exit_code(children, lambda: node.is_broken(store))
+    if code:
+        node.fail(store)
     if code == 0:
         node.leave(store)
     elif node.number == 0 and children[0].returncode not in FINAL and store.check([FINAL_ERROR]):
@@ -71,6 +76,8 @@ def launch(
         return InputError.exit_code
     elif code == STOPPED and node.count > 1 and not told:
         return ProcessLost.pod_exit_code  # because another pod is told to stop
+    elif broken and code not in (*TELLING, STOPPED):
+        return ProcessLost.pod_exit_code
     return code
 
 
@@ -110,21 +117,31 @@ def _passed_on(children: Sequence[subprocess.Popen[bytes]]) -> Iterator[list[int
             signal.signal(number, handler)
 
 
-def _exit_code(children: Sequence[subprocess.Popen[bytes]]) -> int:
-    """Waits for all; once one has failed, with a timeout."""
+def _exit_code(
+    children: Sequence[subprocess.Popen[bytes]], is_broken: Callable[[], bool]
+) -> tuple[int, bool]:
+    """Waits for all; once one has failed, here or in another pod, with a timeout. Returns the exit code for
+    all, and whether another pod was the first."""
     ended: Queue[tuple[int, int]] = Queue()
     for rank, child in enumerate(children):
         Thread(target=lambda r=rank, c=child: ended.put((r, c.wait())), daemon=True).start()
     failures: list[int] = []
+    broken = False
     for _ in children:
-        try:
-            rank, status = ended.get(timeout=GRACE_SECONDS if failures else None)
-        except Empty:
-            for child in children:
-                child.kill()
-            rank, status = ended.get()
+        until = None
+        while True:
+            broken = broken or (not failures and is_broken())
+            if until is None and (failures or broken):
+                until = time.monotonic() + GRACE_SECONDS
+            try:
+                rank, status = ended.get(timeout=LOOK_SECONDS)
+                break
+            except Empty:
+                if until is not None and time.monotonic() >= until:
+                    for child in children:
+                        child.kill()
         code = status if status >= 0 else 128 - status
         if code and not failures:
             print(f"Process {rank} of {len(children)} ended with {code}; all end.", file=sys.stderr)
         failures += [code] if code else []
-    return next((code for code in failures if code in TELLING), failures[0] if failures else 0)
+    return next((code for code in failures if code in TELLING), failures[0] if failures else 0), broken

@@ -32,6 +32,7 @@ LEAVE_SECONDS = 15.0
 """Time that number 0 leaves the others, once all is done, to end before the store does."""
 
 ROUND = "sparsedm/round"
+FAILED = "sparsedm/failed"
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,21 @@ class Node:
             if self.number == 0:
                 return self._gather(processes)
             return self._join(processes, is_finished)
+
+    def fail(self, store: TCPStore) -> None:
+        """Tells the other pods that this one ends without having done its part."""
+        if self.count > 1:
+            with suppress(DistError):
+                store.set(FAILED, "")
+
+    def is_broken(self, store: TCPStore) -> bool:
+        """Whether another pod has failed; a store that is gone went with pod 0."""
+        if self.count == 1:
+            return False
+        try:
+            return store.check([FAILED])
+        except DistError:
+            return True
 
     def leave(self, store: TCPStore) -> None:
         """After a round that ended well: number 0, with whom the store ends, waits for the others."""
