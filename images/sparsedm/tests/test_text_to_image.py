@@ -169,6 +169,7 @@ def test_images_without_captions_are_refused(tmp_path: Path, parts: Path, capsys
         (gzip.compress(b"header\na b c"), 515, "holds no merges"),
         (gzip.compress(b"header\na b"), 600, "--vocabulary must be from 515 to 515, and is 600"),
     ],
+    ids=["no gzip", "no pair", "too many"],  # the bytes hold the time
 )
 def test_what_holds_no_merges_is_refused(images, tmp_path: Path, capsys, content, vocabulary, says) -> None:
     (tmp_path / "merges.gz").write_bytes(content)
