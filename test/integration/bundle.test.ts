@@ -151,7 +151,11 @@ describe('the bundle', () => {
     const state = JSON.parse(text) as ManagerState & { version: string };
     expect(state.version).toMatch(/^\d+\.\d+\.\d+/);
     expect(state.leader).toEqual({ leading: true });
-    expect(state.controllers.map(({ name }) => name)).toEqual(['sparsefinetune', 'sparseinferenceservice']);
+    expect(state.controllers.map(({ name }) => name)).toEqual([
+      'sparsefinetune',
+      'sparsestudy',
+      'sparseinferenceservice',
+    ]);
     const cache = state.caches.find(({ resource }) => resource === 'sparsefinetunes.sparsedm.io');
     expect(cache).toMatchObject({
       namespace,
