@@ -213,7 +213,9 @@ describe('a release', () => {
     ['create', 'clusterrolebindings.rbac.authorization.k8s.io', 'default', 'no'],
     ['list', 'nodes', 'default', 'no'],
     ['list', 'events', 'team-a', 'yes'],
-    ['delete', 'jobs.batch', 'team-a', 'no'],
+    ['delete', 'jobs.batch', 'team-a', 'yes'],
+    ['delete', 'deployments.apps', 'team-a', 'yes'],
+    ['delete', 'pods', 'team-a', 'no'],
   ])('may its operator %s %s in %s: %s', async (verb, target, namespace, want) => {
     const account = '--as=system:serviceaccount:first:first-sparsedm-operator';
     const [resource = '', second] = target.split('/');

@@ -10,7 +10,7 @@ export type Case = {
   wantKinds: Record<string, number>;
 };
 
-const always = { Deployment: 1, Service: 1, ServiceAccount: 1, CustomResourceDefinition: 2 };
+const always = { Deployment: 1, Service: 1, ServiceAccount: 1, CustomResourceDefinition: 3 };
 
 export const cases: Case[] = [
   {
@@ -198,6 +198,6 @@ export const cases: Case[] = [
       serviceAccount: { create: false, name: 'mine' },
       leaderElection: { enabled: false },
     },
-    wantKinds: { Deployment: 1, Service: 1, CustomResourceDefinition: 2, ClusterRole: 2 },
+    wantKinds: { Deployment: 1, Service: 1, CustomResourceDefinition: 3, ClusterRole: 2 },
   },
 ];

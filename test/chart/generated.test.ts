@@ -17,7 +17,7 @@ describe('generated files of the chart', () => {
     const wanted = readdirSync(crdFolder)
       .filter((name) => name.endsWith('.yaml'))
       .map((name) => parse(readFileSync(path.join(crdFolder, name), 'utf8')) as Manifest);
-    expect(wanted).toHaveLength(2);
+    expect(wanted).toHaveLength(3);
     for (const want of wanted) {
       const crd = rendered.find(({ metadata }) => metadata.name === want.metadata.name);
       expect(crd?.spec).toEqual(want.spec);
