@@ -275,7 +275,8 @@ except SparseDMError as error:
 def test_full_volume(host: str, settings: Settings) -> None:
     uri = f"https://{host}/m/model.safetensors"
     command = [sys.executable, "-c", FULL, uri, str(settings.cache), str(settings.trusted_ca)]
-    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1] / "src")}
+    ended = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     code, reason, message = json.loads(ended.stdout)
     assert (code, reason) == (1, "CacheFull")
     assert "has no room for files of 3.0 MB" in message

@@ -274,7 +274,7 @@ export interface ISparseFinetune {
          */
         "pretrained": {
           /**
-           * For a U-ViT a .safetensors file, or a .pth, .pt or .bin file that holds a state dict and nothing else. For the other architectures a folder with config.json and diffusion_pytorch_model.safetensors, or a pipeline's folder with these in unet or transformer. Written as pvc://CLAIM/PATH in a volume claim of this namespace or file:///PATH inside the trainer's image, which ships file:///opt/sparsedm/weights/fashion-mnist-uvit-tiny.safetensors.
+           * For a U-ViT a .safetensors file, or a .pth, .pt or .bin file that holds a state dict and nothing else. For the other architectures a folder with config.json and diffusion_pytorch_model.safetensors, or a pipeline's folder with these in unet or transformer. Written as pvc://CLAIM/PATH in a volume claim of this namespace, file:///PATH inside the trainer's image, which ships file:///opt/sparsedm/weights/fashion-mnist-uvit-tiny.safetensors, s3://BUCKET/PATH, gs://BUCKET/PATH, https://HOST/PATH, hf://OWNER/REPO[@REVISION][/PATH] or oci://REGISTRY/REPOSITORY:TAG[@DIGEST][/FILE]. What lies outside the cluster is fetched by the trainer before it starts (spec.sources).
            */
           "uri": string;
           /**
