@@ -4,6 +4,7 @@ import { clientDeadlineMs, hopOf, QUEUED_SECONDS, secondsOf, toClient, toPod, va
 const hop = { id: 'req_1', traceparent: '00-a-b-00', client: '10.0.0.9', host: 'shirts' };
 const added = ['x-forwarded-for', '10.0.0.9', 'x-forwarded-proto', 'http', 'x-forwarded-host', 'shirts'];
 const ids = ['x-request-id', 'req_1', 'traceparent', '00-a-b-00'];
+const byGateway = ['x-sparsedm-by-gateway', 'true'];
 
 describe('toPod', () => {
   it.each<[string, string[], string[]]>([
@@ -19,7 +20,11 @@ describe('toPod', () => {
       ['Connection', 'content-length', 'Content-Length', '5'],
       ['Content-Length', '5'],
     ],
-    ['drops what is between gateway and pods', ['X-SparseDM-Queued-Seconds', '9'], []],
+    [
+      'drops what is between gateway and pods',
+      ['X-SparseDM-Queued-Seconds', '9', 'X-SparseDM-By-Gateway', 'maybe'],
+      [],
+    ],
     [
       'drops a proxy’s secrets',
       ['Proxy-Authorization', 'Basic x', 'Authorization', 'y'],
@@ -28,7 +33,7 @@ describe('toPod', () => {
     ['answers Expect itself', ['Expect', '100-continue'], []],
     ['keeps repeated ones', ['Cookie', 'a', 'Cookie', 'b'], ['Cookie', 'a', 'Cookie', 'b']],
   ])('%s', (_, given, kept) => {
-    expect(toPod(given, hop, false)).toEqual([...kept, ...added, ...ids]);
+    expect(toPod(given, hop, false)).toEqual([...kept, ...added, ...ids, ...byGateway]);
   });
 
   it('leaves the length of a body that was read to the client of the pod', () => {

@@ -27,6 +27,8 @@ export const NOT_ACCEPTED = 'x-sparsedm-not-accepted';
 export const QUEUED_SECONDS = 'x-sparsedm-queued-seconds';
 /** On a pod's answer with images: seconds of its time that they took. */
 export const DENOISING_SECONDS = 'x-sparsedm-denoising-seconds';
+/** On each request to a pod, which then keeps the connection: clients that come without the gateway have to follow it. */
+const BY_GATEWAY = 'x-sparsedm-by-gateway';
 /** Names the version that a request must reach. */
 export const PINNED_REVISION = 'x-sparsedm-revision';
 
@@ -119,6 +121,7 @@ export function toPod(raw: RawHeaders, hop: Hop, isBuffered: boolean, elapsedMs 
   if (valueOf(raw, FORWARDED_HOST) === undefined && hop.host !== '') add(FORWARDED_HOST, hop.host);
   add(REQUEST_ID, hop.id);
   add(TRACEPARENT, hop.traceparent);
+  add(BY_GATEWAY, 'true');
   return kept;
 }
 

@@ -30,15 +30,24 @@ describe('a report of load', () => {
   it('reaches the autoscaler with its pod, and the pod learns when to report again', async () => {
     const { put, heard } = start(scaled);
     await expect(put({ ...load, stepsPerSecond: 40 })).resolves.toEqual({
-      answer: { everySeconds: 2, idleSeconds: 10 },
+      answer: { everySeconds: 2, idleSeconds: 10, byGateway: false },
     });
     expect(heard).toEqual([[key, 'service-uid', 'pod-uid', load]]);
   });
 
   it('is wanted more rarely where nothing scales by it', async () => {
     const { put, heard } = start(aService());
-    await expect(put(load)).resolves.toEqual({ answer: { everySeconds: 30, idleSeconds: 30 } });
+    const answer = { everySeconds: 30, idleSeconds: 30, byGateway: false };
+    await expect(put(load)).resolves.toEqual({ answer });
     expect(heard).toEqual([]);
+  });
+
+  it.each([
+    ['Direct', false],
+    ['Gateway', true],
+  ] as const)('hears with mode %s whether clients should come by the gateway', async (mode, byGateway) => {
+    const { put } = start(aService({}, { traffic: { mode, gatewayPort: 20001 } }));
+    await expect(put(load)).resolves.toEqual({ answer: { everySeconds: 5, idleSeconds: 30, byGateway } });
   });
 
   it('tells beside it what the pod measured of its images, also where nothing scales by the load', async () => {

@@ -25,9 +25,20 @@ const readLoad = reader<LoadReport>({
   ),
 });
 
-/** Seconds until a pod reports again, with and without requests; longer where nothing scales by it. */
+/** Seconds until a pod reports again, with and without requests; longer where nothing depends on it. */
 const SCALED = { everySeconds: 2, idleSeconds: 10 };
+const MAY_MOVE = { everySeconds: 5, idleSeconds: 30 };
 const NOT_SCALED = { everySeconds: 30, idleSeconds: 30 };
+
+/**
+ * When a pod reports again, and whether the requests for its service go by the gateway: it then closes connections that
+ * clients kept from before, so that a canary gets its share of them too.
+ */
+function answerFor(service: SparseInferenceService): object {
+  const { traffic } = service.status ?? {};
+  const calm = traffic === undefined ? NOT_SCALED : MAY_MOVE;
+  return { ...(goesByLoad(service) ? SCALED : calm), byGateway: traffic?.mode === 'Gateway' };
+}
 
 export type LoadMailboxOptions = {
   store: Store<SparseInferenceService>;
@@ -48,9 +59,8 @@ export function createLoadMailbox({ store, isLeader, hear, hearQuality }: LoadMa
     const key = keyOf(service);
     const { uid = '' } = service.metadata;
     if (beside.quality !== undefined) hearQuality(key, uid, pod, beside.quality);
-    if (!goesByLoad(service)) return { answer: NOT_SCALED };
-    hear(key, uid, pod, report.load);
-    return { answer: SCALED };
+    if (goesByLoad(service)) hear(key, uid, pod, report.load);
+    return { answer: answerFor(service) };
   }
 
   return {

@@ -101,12 +101,12 @@ export function forward<T>(
 }
 
 /** A claim `models` for what the trainer writes. */
-export function applyClaim(namespace: string): Promise<string> {
+export function applyClaim(namespace: string, accessMode = 'ReadWriteOnce'): Promise<string> {
   return apply(namespace, {
     apiVersion: 'v1',
     kind: 'PersistentVolumeClaim',
     metadata: { name: 'models' },
-    spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } },
+    spec: { accessModes: [accessMode], resources: { requests: { storage: '1Gi' } } },
   });
 }
 

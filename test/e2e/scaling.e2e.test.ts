@@ -54,3 +54,40 @@ it('goes from one pod to three and back under load, and answers every request', 
   expect(told.find(({ reason }) => reason === 'ScaledUp')?.message).toContain('requests are in the replicas');
   expect(told.length).toBeLessThanOrEqual(4);
 });
+
+it('obeys kubectl scale where nothing scales, and within the bounds of an HPA', async () => {
+  explainFailure(namespace);
+  const read = () => get<SparseInferenceService>(namespace, 'sis/bags');
+  const scaling = async (change: object | null) => {
+    const patch = JSON.stringify({ spec: { scaling: change } });
+    await kubectl(['-n', namespace, 'patch', 'sis/bags', '--type=merge', '-p', patch]);
+  };
+  const scale = (replicas: number) =>
+    kubectl(['-n', namespace, 'scale', 'sis/bags', `--replicas=${replicas}`]);
+  const serving = (replicas: number) =>
+    until(read, (one) => one.status?.readyReplicas === replicas, `${replicas} pods`, 90_000);
+
+  await scaling(null);
+  await scale(2);
+  await serving(2);
+
+  // No adapter has this metric, so that the HorizontalPodAutoscaler keeps to its bounds and to nothing else.
+  const metric = { name: 'orders' };
+  const external = { metric, target: { type: 'AverageValue', averageValue: '1' } };
+  await scaling({ engine: 'hpa', maxReplicas: 3, metrics: [{ type: 'External', external }] });
+  const isKept = (one: SparseInferenceService) =>
+    findCondition(one.status?.conditions, 'ScalingActive')?.reason === 'ScalerFails';
+  const kept = await until(read, isKept, "the HorizontalPodAutoscaler's word", 60_000);
+  expect(kept).toMatchObject({ spec: { replicas: 2 }, status: { desiredReplicas: 2 } });
+  await scale(5);
+  const bound = await until(
+    read,
+    (one) => one.spec.replicas === 3,
+    "the HorizontalPodAutoscaler's bound",
+    60_000,
+  );
+  expect(findCondition(bound.status?.conditions, 'ScalingActive')?.reason).toBe('ScalerFails');
+  await serving(3);
+  await scale(1);
+  await serving(1);
+});

@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import type { SparseInferenceService } from '../../src/api/types';
 import { findCondition } from '../../src/kube/conditions';
 import { apply, applyClaim, explainFailure, get, kubectl, list, until, useNamespace } from './cluster';
+import { killOperator } from './faults/bags';
 import { askOnce, endTraffic, startTraffic, type Asked } from './traffic';
 import { writeUntrainedModel } from './untrained';
 
@@ -44,14 +45,28 @@ it('wakes for a request, answers it, and goes back to sleep, and loses none', as
       scaling: { minReplicas: 0, maxReplicas: 2, idleSeconds: 10, scaleDownStabilizationSeconds: 5 },
     },
   });
-  for (let wake = 1; wake <= wakes; wake++) {
+  const asleep = async () => {
     await until(read, (one) => reasonOf(one) === 'Asleep', 'sleep', 180_000);
     await until(pods, (left) => left.length === 0, 'the end of the last pod', 60_000);
+  };
+  for (let wake = 1; wake <= wakes; wake++) {
+    await asleep();
     const asked = await askOnce(namespace, `client-${wake}`, `bags.${namespace}.svc`);
     await kubectl(['-n', namespace, 'wait', 'sis/bags', '--for=condition=Ready', '--timeout=30s']);
     const [pod] = await pods();
     console.log(`wake ${wake}: ${partsOf(pod!, asked)}`);
   }
+  // Whoever wakes it is another operator each time: one that began while it slept, and one that began during the wake.
+  await asleep();
+  await killOperator();
+  await askOnce(namespace, 'client-of-the-next', `bags.${namespace}.svc`);
+  await asleep();
+  const waking = askOnce(namespace, 'client-of-both', `bags.${namespace}.svc`);
+  await until(read, (one) => reasonOf(one) === 'Waking', 'a wake', 60_000);
+  await killOperator();
+  const { seconds } = await waking;
+  console.log(`a wake whose operator was killed: answered after ${seconds} s`);
+
   // Requests go on across the switch from the gateway to the pods, over connections that are kept.
   await until(read, (one) => reasonOf(one) === 'Asleep', 'sleep', 180_000);
   await startTraffic(

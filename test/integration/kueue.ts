@@ -4,14 +4,9 @@ import path from 'node:path';
 import { parse } from 'yaml';
 import { workloads } from '../../src/kube/kueue';
 import type { Transport } from '../../src/runtime/http/transport';
-import { moduleFolder, type GoModule } from '../cluster/go-module';
+import { moduleFolder } from '../cluster/go-module';
+import { KUEUE } from '../interop/modules';
 import { applyDefinition, type Definition } from './setup';
-
-const KUEUE: GoModule = {
-  path: 'sigs.k8s.io/kueue',
-  version: 'v0.17.0',
-  sum: 'h1:7hzb38M4eKGzYW+CFv2s1L+swzzacUCHOCXxZmAV90I=',
-};
 
 /** Installs it, with the version that the operator reads alone, since Kueue itself converts the others. */
 export async function installWorkloads(transport: Transport): Promise<void> {

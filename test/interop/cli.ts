@@ -1,7 +1,7 @@
 /**
- * `npm run test:interop`: the operator beside other people's programs, each built from its published source or taken
- * from the distribution: KEDA scales services, also to zero, and Prometheus scrapes what is there. Sets everything up
- * itself.
+ * `npm run test:interop [-- NAME]`: the operator beside other people's programs, each built from its published source or
+ * taken from the distribution: KEDA scales services, also to zero, Prometheus scrapes what is there, and Kueue admits,
+ * preempts and resumes runs. Sets everything up itself. With a name, keda or kueue, only what is about it.
  */
 import { spawn } from 'node:child_process';
 import { installOperator, releaseNamespace } from '../../scripts/deploy';
@@ -10,12 +10,21 @@ import { openTarget } from '../../scripts/target';
 import { clusterDown, clusterIsUp } from '../cluster/index';
 import { installPackages } from '../cluster/packages';
 import { ensureKeda, installKeda } from './keda';
+import { ensureKueue, installKueue } from './kueue';
 
+const names = process.argv.slice(2);
+const known = ['keda', 'kueue'];
+const wrong = names.find((name) => !known.includes(name));
+if (wrong !== undefined) {
+  console.error(`error: nothing here is about ${wrong}: name ${known.join(' or ')}, or nothing for both.`);
+  process.exit(2);
+}
+const wants = (name: string) => names.length === 0 || names.includes(name);
 const report = (line: string) => console.log(line);
 
 function vitest(env: NodeJS.ProcessEnv): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn('vitest', ['run', '--project', 'interop'], {
+    const child = spawn('vitest', ['run', '--project', 'interop', ...names], {
       stdio: ['ignore', 'inherit', 'inherit'],
       env: { ...process.env, ...env },
     });
@@ -25,13 +34,15 @@ function vitest(env: NodeJS.ProcessEnv): Promise<number> {
 }
 
 const wasUp = await clusterIsUp();
-const keda = await ensureKeda(report);
-await installPackages(report, ['prometheus']);
+const keda = wants('keda') ? await ensureKeda(report) : undefined;
+const kueue = wants('kueue') ? await ensureKueue(report) : undefined;
+if (keda !== undefined) await installPackages(report, ['prometheus']);
 try {
   const target = await openTarget({}, report);
   const images = await deployImages({}, report);
-  await installKeda(target, keda);
-  await installOperator(target, images, ['--set', 'keda.enabled=true,gateway.enabled=true']);
+  if (keda !== undefined) await installKeda(target, keda);
+  if (kueue !== undefined) await installKueue(target, kueue);
+  await installOperator(target, images, ['--set', `keda.enabled=${keda !== undefined},gateway.enabled=true`]);
   process.exitCode = await vitest({
     KUBECONFIG: target.env['KUBECONFIG'],
     SPARSEDM_E2E_KUBECTL: JSON.stringify(target.kubectlCommand),

@@ -1,12 +1,14 @@
 /** Go modules whose programs or schemas the operator has to agree with, at the versions that the tests are about. */
-import { exec } from '../cluster/exec';
-import { checkGo } from '../cluster/preflight';
+import type { GoModule } from '../cluster/go-module';
 
-export const KEDA = 'github.com/kedacore/keda/v2@v2.21.0';
+export const KEDA: GoModule = {
+  path: 'github.com/kedacore/keda/v2',
+  version: 'v2.21.0',
+  sum: 'h1:R6z2HZvstK4RLUMxroNACzBj74xGxt3kG59b5Xc+Xps=',
+};
 
-/** The read-only folder of a module, downloaded where it is not there. The checksum database vouches for it. */
-export async function moduleFolder(module: string): Promise<string> {
-  await checkGo();
-  const answer = await exec('go', ['mod', 'download', '-json', module], { env: { GOWORK: 'off' } });
-  return (JSON.parse(answer) as { Dir: string }).Dir;
-}
+export const KUEUE: GoModule = {
+  path: 'sigs.k8s.io/kueue',
+  version: 'v0.17.0',
+  sum: 'h1:7hzb38M4eKGzYW+CFv2s1L+swzzacUCHOCXxZmAV90I=',
+};

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -39,6 +40,12 @@ SOURCES = Path(__file__).parents[1] / "src"
 WAIT_SECONDS = 120
 DRAWN = 'sparsedm_images_total{outcome="drawn"}'
 """The series of images that were drawn."""
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Bounded by the caller's timeout."""
+    while not condition():
+        await asyncio.sleep(0.01)
 
 
 def write_artifact(

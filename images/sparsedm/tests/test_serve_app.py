@@ -13,7 +13,8 @@ import pytest
 from openai import APIError, AsyncOpenAI
 from starlette.types import Message
 
-from serve_tools import FakeEngine
+from serve_tools import FakeEngine, until
+from sparsedm.runtime.report_client import Ask
 from sparsedm.serve.app import _created, create_app
 from sparsedm.serve.batcher import Draining
 from sparsedm.serve.config import EngineSpec, ServeConfig
@@ -34,8 +35,9 @@ Scenario = Callable[[httpx.AsyncClient, Service, FakeEngine], Awaitable[None]]
 
 
 def run(
-    monkeypatch: pytest.MonkeyPatch, scenario: Scenario, start: bool = True, origins: tuple[str, ...] = ()
-) -> None:
+    monkeypatch: pytest.MonkeyPatch, scenario: Scenario, start: bool = True, origins: tuple[str, ...] = (),
+    ask: Ask | None = None,
+) -> None:  # fmt: skip
     engine = FakeEngine(0.01)
     engine.image = lambda seed: IMAGE
     engine.gate.set()
@@ -45,7 +47,7 @@ def run(
     )
 
     async def main() -> None:
-        service = Service(ServeConfig(Path("model"), "clothes", spec, None, "", 0, False))
+        service = Service(ServeConfig(Path("model"), "clothes", spec, None, "", 0, False), ask=ask)
         if start:
             await service.start()
         transport = httpx.ASGITransport(create_app(service), raise_app_exceptions=False)
@@ -258,6 +260,27 @@ def test_pages_of_the_allowed_sites_may_read_answers(
         assert other.headers.get("Access-Control-Allow-Origin") == ("*" if want == "*" else None)
 
     run(monkeypatch, scenario, origins=origins)
+
+
+@pytest.mark.parametrize("by_gateway", [True, False])
+def test_clients_that_kept_a_connection_are_sent_to_the_gateway_where_requests_go_by_it(
+    by_gateway: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(client: httpx.AsyncClient, service: Service, _: FakeEngine) -> None:
+        await until(lambda: bool(reports) and service.by_gateway is by_gateway)
+        direct = await client.get("/v1/models")
+        forwarded = await client.get("/v1/models", headers={"X-SparseDM-By-Gateway": "true"})
+        assert (direct.status_code, forwarded.status_code) == (200, 200)
+        assert direct.headers.get("connection") == ("close" if by_gateway else None)
+        assert "connection" not in forwarded.headers
+
+    reports: list[object] = []
+
+    def ask(body: object) -> dict[str, object]:
+        reports.append(body)
+        return {"byGateway": by_gateway}
+
+    run(monkeypatch, scenario, ask=ask)
 
 
 @pytest.mark.parametrize("zone", ["UTC", "America/St_Johns", "Asia/Kolkata"])

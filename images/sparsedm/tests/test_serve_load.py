@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from serve_tools import until
 from sparsedm.runtime.report_client import Refused
 from sparsedm.serve.load import LoadMeter, LoadReporter, Work
 
@@ -171,8 +171,3 @@ def test_an_idle_server_reports_its_first_request_before_its_time() -> None:
         running.cancel()
 
     asyncio.run(scenario())
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    while not condition():
-        await asyncio.sleep(0.01)

@@ -99,7 +99,7 @@ def test_only_whole_answers_have_a_latency(statuses: tuple[int, bool], want: str
 
     async def ask() -> None:
         scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "client": None}
-        await Telemetry(app, metrics, False, lambda: False, lambda: 0.0)(scope, receive, send)
+        await Telemetry(app, metrics, False, lambda: False, lambda: False, lambda: 0.0)(scope, receive, send)
 
     if whole:
         asyncio.run(ask())

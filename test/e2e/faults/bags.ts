@@ -2,6 +2,7 @@
 import type { SparseInferenceService } from '../../../src/api/types';
 import { findCondition } from '../../../src/kube/conditions';
 import { apply, applyClaim, forward, get, kubectl, list, operatorNamespace, until } from '../cluster';
+import { deleteByForce, killProcesses, processesOf } from '../kill';
 import { writeUntrainedModel } from '../untrained';
 
 export type Pod = {
@@ -53,6 +54,14 @@ const ofOperator = (name: string) => podSet(operatorNamespace(), `app.kubernetes
 export const operators = () => ofOperator('sparsedm-operator');
 export const gateways = () => ofOperator('sparsedm-operator-gateway');
 
+/** Ends the operator without a warning; returns once another one leads. */
+export async function killOperator(): Promise<void> {
+  const [{ metadata }] = (await operators().serving(1)) as [Pod];
+  if (processesOf(metadata.name).length > 0) killProcesses(metadata.name);
+  await deleteByForce(operatorNamespace(), metadata.name);
+  await operators().serving(1, [metadata.name]);
+}
+
 export type Bags = {
   host: string;
   pods: PodSet;
@@ -86,8 +95,8 @@ export function bagsOf(namespace: string): Bags {
 }
 
 /** Writes the model, and creates the service. */
-export async function createBags(namespace: string, spec: object): Promise<Bags> {
-  await applyClaim(namespace);
+export async function createBags(namespace: string, spec: object, accessMode?: string): Promise<Bags> {
+  await applyClaim(namespace, accessMode);
   await writeUntrainedModel(namespace);
   await apply(namespace, {
     apiVersion: 'sparsedm.io/v1alpha1',

@@ -1,9 +1,9 @@
 /** Gateways that are evicted and killed under load, and a drain of all that a request passes. */
 import { beforeAll, expect, it } from 'vitest';
 import { explainFailure, operatorNamespace, useNamespace } from '../cluster';
-import { deleteByForce, killProcesses, processesOf } from '../kill';
+import { killProcesses, processesOf } from '../kill';
 import { drain, endTraffic, evict, moreAnswers, startTraffic, type Failure } from '../traffic';
-import { bagsOf, body, createBags, gatewayMetric, gateways, operators, type Pod } from './bags';
+import { bagsOf, body, createBags, gatewayMetric, gateways, killOperator, operators, type Pod } from './bags';
 
 const namespace = useNamespace('e2e-gateways');
 const bags = bagsOf(namespace);
@@ -65,10 +65,7 @@ it('loses what is in the hands of a gateway that is killed, and nothing else', a
 it('loses no request with the operator that is killed', async () => {
   explainFailure(namespace);
   await load(3);
-  const [{ metadata }] = (await operators().serving(1)) as [Pod];
-  if (isLocal) killProcesses(metadata.name);
-  await deleteByForce(operatorNamespace(), metadata.name);
-  await operators().serving(1, [metadata.name]);
+  await killOperator();
   await moreAnswers(namespace, 10);
   const { failures, answers } = await endTraffic(namespace);
   console.log(`the operator killed: ${answers} answers, ${failures.length} failed`);

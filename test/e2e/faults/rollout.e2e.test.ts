@@ -1,9 +1,10 @@
 /** Rollouts of real pods while requests never stop: where no other pod fits, and by canaries. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SparseInferenceService } from '../../../src/api/types';
+import { findCondition } from '../../../src/kube/conditions';
 import type { Deployment } from '../../../src/kube/resources';
 import { explainFailure, get, kubectl, list, until, useNamespace } from '../cluster';
-import { endTraffic, startTraffic } from '../traffic';
+import { endTraffic, moreAnswers, startTraffic } from '../traffic';
 import { bagsOf, body, createBags, gatewayMetric, type Bags } from './bags';
 
 const engine = (steps: number) => ({ engine: { steps, maxBatchSize: 2 } });
@@ -76,6 +77,34 @@ describe('on the last two GPUs', () => {
   });
 });
 
+describe('on a claim that one pod may use', () => {
+  const namespace = useNamespace('e2e-one-pod');
+
+  it('replaces its pod and goes back to the version before, and the gateway holds what comes in between', async () => {
+    explainFailure(namespace);
+    const bags = await createBags(
+      namespace,
+      { replicas: 1, server: { terminationGracePeriodSeconds: 30 }, ...engine(20) },
+      'ReadWriteOncePod',
+    );
+    await bags.settled();
+    const { number } = (await bags.read()).status?.revisions?.at(-1) ?? {};
+    await startTraffic(namespace, bags.host, body, senders);
+    await bags.patch(engine(21));
+    await eventOf(namespace, 'Replacing');
+    await bags.settled();
+    expect(await stepsIn(namespace)).toBe(21);
+    await moreAnswers(namespace, 4);
+    await bags.patch({ rollout: { undoTo: number } });
+    await bags.settled();
+    expect(await stepsIn(namespace)).toBe(20);
+    await moreAnswers(namespace, 4);
+    const { failures, answers } = await endTraffic(namespace);
+    console.log(`a claim for one pod, there and back: ${answers} answers, ${failures.length} failed`);
+    expect(failures).toEqual([]);
+  });
+});
+
 describe('by a canary', () => {
   const namespace = useNamespace('e2e-canary');
   const canary = {
@@ -107,7 +136,9 @@ describe('by a canary', () => {
 
   it('that does as well walks its steps, takes the place of what served, and loses no request', async () => {
     explainFailure(namespace);
-    await startTraffic(namespace, bags.host, body, { ...senders, keep: false });
+    // Over connections that are kept from before the canary: they have to follow it.
+    await startTraffic(namespace, bags.host, body, senders);
+    await moreAnswers(namespace, 4);
     await bags.patch(engine(21));
     const walking = await until(bags.read, phase('Progressing', 'Promoting'), 'a canary');
     const { revision } = walking.status?.rollout ?? {};
@@ -124,5 +155,24 @@ describe('by a canary', () => {
     expect(await reasonsOf(namespace)).toEqual(
       expect.arrayContaining(['CanaryStarted', 'CanaryStep', 'CanaryPassed', 'CanaryEnded']),
     );
+  });
+
+  it('that is slower is rolled back, and loses no request', async () => {
+    explainFailure(namespace);
+    await bags.patch({
+      rollout: { canary: { ...canary, analysis: { minRequests: 5, maxLatencyIncreasePercent: 200 } } },
+    });
+    await bags.settled();
+    await startTraffic(namespace, bags.host, body, senders);
+    await moreAnswers(namespace, 4);
+    await bags.patch(engine(400));
+    const back = await until(bags.read, phase('RolledBack'), 'the end of the canary', 300_000);
+    await moreAnswers(namespace, 4);
+    const { failures, answers } = await endTraffic(namespace);
+    const { message } = findCondition(back.status?.conditions, 'UpToDate') ?? {};
+    console.log(`a slower canary: ${answers} answers, ${failures.length} failed; ${message}`);
+    expect(failures).toEqual([]);
+    expect(message).toContain('Its mean latency is');
+    expect(await stepsIn(namespace)).toBe(21);
   });
 });

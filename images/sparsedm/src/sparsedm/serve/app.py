@@ -38,7 +38,8 @@ def create_app(service: Service) -> FastAPI:
         _allow_origins(app, service.config.engine.cors_allowed_origins)
     app.add_middleware(
         Telemetry, metrics=service.metrics, access_log=service.config.access_log,
-        stopping=lambda: service.stopping, queued=lambda: service.queued_seconds,
+        stopping=lambda: service.stopping, by_gateway=lambda: service.by_gateway,
+        queued=lambda: service.queued_seconds,
     )  # fmt: skip
     _add_health(app, service)
     _add_models(app, service)

@@ -160,6 +160,8 @@ class LoadReporter:
         self._beside = beside
         self._failures = 0
         self._idle = IDLE_SECONDS
+        self.by_gateway = False
+        """Whether the operator sends the service's requests to its gateway."""
 
     async def run(self) -> None:
         while True:
@@ -189,6 +191,7 @@ class LoadReporter:
         self._failures = 0
         self._meter.reported(totals)
         self._idle = _seconds(answer.get("idleSeconds"), IDLE_SECONDS)
+        self.by_gateway = answer.get("byGateway") is True
         return _seconds(answer.get("everySeconds"), EVERY_SECONDS)
 
     async def _ask_leader(self, body: dict[str, Any]) -> dict[str, Any]:

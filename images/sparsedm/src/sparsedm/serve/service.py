@@ -91,6 +91,7 @@ class Service:
         self._batcher: Batcher | None = None
         self._drawing: asyncio.Task[None] | None = None
         self._reporting: asyncio.Task[None] | None = None
+        self._load_reporter: LoadReporter | None = None
         self._load_reporting: asyncio.Task[None] | None = None
         self._quality: QualityMonitor | Unmeasured | None = None
         self._verdicts: list[Verdict] = []
@@ -119,6 +120,11 @@ class Service:
     def stopping(self) -> bool:
         """Whether the stop signal came: each answer is then its connection's last."""
         return self.state in ("leaving", "draining")
+
+    @property
+    def by_gateway(self) -> bool:
+        """Whether clients should come by the gateway, and not over connections that they kept from before."""
+        return self._load_reporter is not None and self._load_reporter.by_gateway
 
     @property
     def busy(self) -> bool:
@@ -190,9 +196,8 @@ class Service:
         self._drawing = asyncio.create_task(batcher.run())
         self._reporting = asyncio.create_task(self._report())
         if self._ask is not None:
-            self._load_reporting = asyncio.create_task(
-                LoadReporter(self.load, self._ask, self._quality_report).run()
-            )
+            self._load_reporter = LoadReporter(self.load, self._ask, self._quality_report)
+            self._load_reporting = asyncio.create_task(self._load_reporter.run())
         self._describe(engine)
         self._warn_of_slow_batches(batcher.seconds_alone(batcher.places, config.engine.most_steps))
         if self.state == "starting":

@@ -53,15 +53,17 @@ class Telemetry:
 
     A request keeps its x-request-id, or gets one. HEAD is answered as GET; uvicorn leaves
     the body out. Each answer says how long the server will take for what it has accepted (`queued`, in
-    seconds), by which gateways choose among replicas.
+    seconds), by which gateways choose among replicas. An answer is its connection's last while the server
+    stops, and where requests go by the gateway (`by_gateway`) and this one did not.
     """
 
     def __init__(
         self, app: ASGIApp, metrics: Metrics, access_log: bool, stopping: Callable[[], bool],
-        queued: Callable[[], float],
+        by_gateway: Callable[[], bool], queued: Callable[[], float],
     ) -> None:  # fmt: skip
         self._app = app
         self._stopping = stopping
+        self._by_gateway = by_gateway
         self._queued = queued
         self._metrics = metrics
         self._access_log = access_log
@@ -84,7 +86,7 @@ class Telemetry:
                     (b"x-request-id", request_id.encode("ascii")),
                     (b"x-sparsedm-queued-seconds", f"{self._queued():.3f}".encode("ascii")),
                 ]
-                if self._stopping():
+                if self._stopping() or (self._by_gateway() and not _is_forwarded(scope)):
                     added.append((b"connection", b"close"))
                 message["headers"] = [*message.get("headers", []), *added]
             await send(message)
@@ -117,6 +119,10 @@ class Telemetry:
                 "client": client[0] if client else None,
             }
             access_logger.info("request", extra={"fields": fields})
+
+
+def _is_forwarded(scope: Scope) -> bool:
+    return any(name == b"x-sparsedm-by-gateway" for name, _ in scope["headers"])
 
 
 def _request_id(scope: Scope) -> str:
