@@ -1,7 +1,8 @@
 /**
  * `npm run test:interop [-- NAME]`: the operator beside other people's programs, each built from its published source or
- * taken from the distribution: KEDA scales services, also to zero, Prometheus scrapes what is there, and Kueue admits,
- * preempts and resumes runs. Sets everything up itself. With a name, keda or kueue, only what is about it.
+ * taken from the distribution: KEDA scales services, also to zero, Prometheus scrapes what is there, Kueue admits,
+ * preempts and resumes runs, and an S3 server has their data and results. Sets everything up itself. With a name, keda,
+ * kueue or s3, only what is about it.
  */
 import { spawn } from 'node:child_process';
 import { installOperator, releaseNamespace } from '../../scripts/deploy';
@@ -11,12 +12,13 @@ import { clusterDown, clusterIsUp } from '../cluster/index';
 import { installPackages } from '../cluster/packages';
 import { ensureKeda, installKeda } from './keda';
 import { ensureKueue, installKueue } from './kueue';
+import { ensureS3, installS3 } from './s3';
 
 const names = process.argv.slice(2);
-const known = ['keda', 'kueue'];
+const known = ['keda', 'kueue', 's3'];
 const wrong = names.find((name) => !known.includes(name));
 if (wrong !== undefined) {
-  console.error(`error: nothing here is about ${wrong}: name ${known.join(' or ')}, or nothing for both.`);
+  console.error(`error: nothing here is about ${wrong}: name ${known.join(', ')}, or nothing for all.`);
   process.exit(2);
 }
 const wants = (name: string) => names.length === 0 || names.includes(name);
@@ -36,12 +38,14 @@ function vitest(env: NodeJS.ProcessEnv): Promise<number> {
 const wasUp = await clusterIsUp();
 const keda = wants('keda') ? await ensureKeda(report) : undefined;
 const kueue = wants('kueue') ? await ensureKueue(report) : undefined;
-if (keda !== undefined) await installPackages(report, ['prometheus']);
+const s3 = wants('s3') ? await ensureS3(report) : undefined;
+await installPackages(report, ['prometheus', 'openssl']);
 try {
   const target = await openTarget({}, report);
   const images = await deployImages({}, report);
   if (keda !== undefined) await installKeda(target, keda);
   if (kueue !== undefined) await installKueue(target, kueue);
+  if (s3 !== undefined) await installS3(target, s3);
   await installOperator(target, images, ['--set', `keda.enabled=${keda !== undefined},gateway.enabled=true`]);
   process.exitCode = await vitest({
     KUBECONFIG: target.env['KUBECONFIG'],

@@ -12,3 +12,9 @@ export const KUEUE: GoModule = {
   version: 'v0.17.0',
   sum: 'h1:7hzb38M4eKGzYW+CFv2s1L+swzzacUCHOCXxZmAV90I=',
 };
+
+export const VERSITYGW: GoModule = {
+  path: 'github.com/versity/versitygw',
+  version: 'v1.8.0',
+  sum: 'h1:au+wI+aybno/STsQiSm35Uu6Q6iK5MWReQxgO6SEMFc=',
+};

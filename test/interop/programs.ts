@@ -32,7 +32,7 @@ export type Program = {
 
 const version = ({ module }: Project) => module.version.slice(1);
 
-/** The folder with a project's programs, by their packages' names, and its own folder of manifests, `config`. */
+/** The folder with a project's programs, by their packages' names, and its own folder of manifests, `config`, if any. */
 export async function ensurePrograms(project: Project, report: Report): Promise<string> {
   const { name, module } = project;
   const source = await moduleFolder(module);
@@ -68,21 +68,25 @@ async function build(project: Project, module: string, folder: string, report: R
       await exec('go', args, { cwd: source, env: { CGO_ENABLED: '0', GOOS: 'linux', GOWORK: 'off' } });
       report(`built ${name}'s ${each}: ${elapsed(started)}`);
     }
-    await cp(path.join(source, 'config'), path.join(scratch, 'built', 'config'), { recursive: true });
+    const manifests = path.join(source, 'config');
+    if (existsSync(manifests))
+      await cp(manifests, path.join(scratch, 'built', 'config'), { recursive: true });
     await rename(path.join(scratch, 'built'), folder);
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
 }
 
-async function load(project: Project, program: Program, folder: string): Promise<void> {
+/** The name of the program's image, which the cluster has from here on. */
+export async function loadProgram(project: Project, program: Program, folder: string): Promise<string> {
   const content = await readFile(path.join(folder, program.package));
   const source = createHash('sha256').update(content).digest('hex').slice(0, 16);
   const name = `${program.image}:${version(project)}`;
-  if ((await loadedSource(name)) === source) return;
+  if ((await loadedSource(name)) === source) return name;
   const options = { entrypoint: [`/${program.file}`], user: '65532:65532' };
   const archive = scratchImage(name, [{ name: program.file, content }], options);
   await loadImage(name, Readable.from([archive]), source);
+  return name;
 }
 
 export type Overlay = {
@@ -101,7 +105,7 @@ export async function installPrograms(
   folder: string,
   { base, images, more = '' }: Overlay,
 ): Promise<void> {
-  for (const program of project.programs) await load(project, program, folder);
+  for (const program of project.programs) await loadProgram(project, program, folder);
   const overlay = path.join(folder, 'interop');
   const lines = Object.entries(images).map(
     ([name, newName]) => `  - { name: ${name}, newName: ${newName}, newTag: '${version(project)}' }`,
