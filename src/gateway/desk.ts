@@ -14,6 +14,7 @@ import { clientDeadlineMs, hopOf, PINNED_REVISION, type Hop } from './headers';
 import { createHold } from './hold';
 import type { GatewayMetrics } from './metrics';
 import { createMembers, type Member } from './pool';
+import { createProber } from './prober';
 import type { Route } from './route';
 import { LONGEST_RETRY_SECONDS, type GatewaySettings } from './settings';
 
@@ -89,7 +90,22 @@ export function createDesk(first: Route, shared: Shared): Desk {
   let route = first;
   let requests = 0;
   let closed = false;
-  members.update(first);
+  const prober = createProber({ clock, isAwaited: () => hold.size > 0, onReady: look });
+  prober.update(first.starting);
+  look();
+
+  /** Takes over which replicas there are, and those that said so themselves. */
+  function look(): void {
+    members.update({ ...route, replicas: [...route.replicas, ...prober.early] });
+    if (!members.isEmpty) hold.release();
+  }
+
+  /** One of which nobody else has said that it is ready has to say so again. */
+  function fail(member: Member): void {
+    members.failed(member);
+    prober.forget(member.uid);
+    look();
+  }
 
   function figuresOf(revision = ''): RevisionFigures {
     return (revisions[revision] ??= { requests: 0, failed: 0, latency: { count: 0, sumSeconds: 0 } });
@@ -119,6 +135,7 @@ export function createDesk(first: Route, shared: Shared): Desk {
     try {
       while (isAbsent(exchange.pinned)) {
         const waiting = hold.wait(exchange.deadline, exchange.signal);
+        prober.begin();
         shared.onDemand(route.key, true);
         if (!(await waiting) || closed) throw noReplica(exchange);
       }
@@ -204,7 +221,7 @@ export function createDesk(first: Route, shared: Shared): Desk {
       case 'clientGone':
         return false;
       case 'broken':
-        members.failed(member);
+        fail(member);
         logger.warn('an answer broke off', { ...labels, request: exchange.hop.id, why: outcome.why });
         return false;
       case 'unaccepted':
@@ -222,7 +239,7 @@ export function createDesk(first: Route, shared: Shared): Desk {
     member: Member,
     { status, why }: Of<'unaccepted'>,
   ): Promise<boolean> {
-    if (status === undefined) members.failed(member);
+    if (status === undefined) fail(member);
     const isKnown = exchange.tried.has(member) || status !== undefined;
     exchange.tried.add(member);
     if (isOver(exchange) || !canRepeat(exchange.body)) {
@@ -257,7 +274,7 @@ export function createDesk(first: Route, shared: Shared): Desk {
   }
 
   async function lose(exchange: Exchange, member: Member, { why, isSilent }: Of<'lost'>): Promise<boolean> {
-    members.failed(member);
+    fail(member);
     exchange.tried.add(member);
     countLoss(exchange, member);
     logger.warn('a replica was lost with a request', { ...labels, request: exchange.hop.id, why });
@@ -351,8 +368,8 @@ export function createDesk(first: Route, shared: Shared): Desk {
   return {
     update(next) {
       route = next;
-      members.update(next);
-      if (!members.isEmpty) hold.release();
+      prober.update(next.starting);
+      look();
     },
     handle,
     get route() {
@@ -367,6 +384,7 @@ export function createDesk(first: Route, shared: Shared): Desk {
     revisions,
     close() {
       closed = true;
+      prober.close();
       hold.release();
       members.close();
     },

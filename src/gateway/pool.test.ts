@@ -17,6 +17,7 @@ const route: Route = {
   wakeSeconds: undefined,
   canary: undefined,
   replicas: ['a', 'b'].map((uid) => ({ uid, origin: `http://127.0.0.1:1`, revision: undefined })),
+  starting: [],
   alive: new Set(['a', 'b']),
   reason: '',
 };

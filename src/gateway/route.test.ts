@@ -36,6 +36,8 @@ describe('routeOf', () => {
       pod('ready'),
       pod('six', { ip: 'fd00::1' }),
       pod('starting', { ready: 'False' }),
+      pod('unready', { ready: 'False', deleted: true }),
+      pod('waiting', { ready: 'False', ip: '' }),
       pod('ending', { deleted: true }),
       pod('over', { phase: 'Failed' }),
       pod('nowhere', { ip: '' }),
@@ -45,7 +47,10 @@ describe('routeOf', () => {
       { uid: 'ready', origin: 'http://10.0.0.1:8080', revision: 'r1' },
       { uid: 'six', origin: 'http://[fd00::1]:8080', revision: 'r1' },
     ]);
-    expect([...route.alive]).toEqual(['ready', 'six', 'starting', 'ending', 'nowhere']);
+    expect(route.starting.map(({ uid }) => uid)).toEqual(['starting']);
+    expect([...route.alive]).toEqual([
+      ...['ready', 'six', 'starting', 'unready', 'waiting', 'ending', 'nowhere'],
+    ]);
     expect(route).toMatchObject({ port: 20_001, isDirect: false, wakeSeconds: undefined });
   });
 

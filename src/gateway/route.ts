@@ -28,6 +28,8 @@ export type Route = {
   canary: Canary | undefined;
   /** The replicas that are ready. */
   replicas: readonly Replica[];
+  /** Those with an address that are not, and do not end. */
+  starting: readonly Replica[];
   /** The uids of all pods that have not ended: a request may still be in one that is no longer ready. */
   alive: ReadonlySet<string>;
   /** Why no replica is ready, in the operator's words. */
@@ -40,13 +42,15 @@ export function routeOf(service: SparseInferenceService, pods: readonly Pod[]): 
   if (traffic?.gatewayPort === undefined) return undefined;
   const { mode, gatewayPort, wakeSeconds, canary } = traffic;
   const living = pods.filter((pod) => !isOver(pod));
+  const staying = living.filter((pod) => !isDeleting(pod));
   return {
     key: keyOf(service),
     port: gatewayPort,
     isDirect: mode !== 'Gateway',
     wakeSeconds: wakeSeconds === undefined ? undefined : Number(wakeSeconds),
     canary,
-    replicas: living.filter((pod) => isReady(pod) && !isDeleting(pod)).flatMap(replicaOf),
+    replicas: staying.filter(isReady).flatMap(replicaOf),
+    starting: staying.filter((pod) => !isReady(pod)).flatMap(replicaOf),
     alive: new Set(living.map(({ metadata }) => metadata.uid ?? '')),
     reason: findCondition(conditions, 'DeploymentReady')?.message ?? 'The operator has not said why.',
   };

@@ -14,19 +14,21 @@ const read = () => get<SparseInferenceService>(namespace, 'sis/bags');
 const pods = () => list<Pod>(namespace, 'pods', 'sparsedm.io/service=bags');
 
 type Pod = {
-  metadata: { creationTimestamp: string };
+  metadata: { name: string; creationTimestamp: string };
   status: {
     conditions?: { type: string; lastTransitionTime: string }[];
     containerStatuses?: { state: { running?: { startedAt: string } } }[];
   };
 };
 
-/** The parts of a wake, by the clock of Kubernetes' objects, which has whole seconds. */
-function partsOf({ metadata, status }: Pod, { began, held, seconds }: Asked): string {
-  const after = (timestamp = '') => `${((Date.parse(timestamp) - began) / 1000).toFixed(0)} s`;
+/** The parts of a wake. Those of Kubernetes' objects are in whole seconds; a line of a log has its own time. */
+function partsOf({ metadata, status }: Pod, log: string, { began, held, seconds }: Asked): string {
+  const secondsUntil = (timestamp = '') => (Date.parse(timestamp) - began) / 1000;
+  const after = (timestamp?: string) => `${secondsUntil(timestamp).toFixed(0)} s`;
+  const own = secondsUntil(/^(\S+) .*"Ready\."/m.exec(log)?.[1]);
   const readyAt = status.conditions?.find(({ type }) => type === 'Ready')?.lastTransitionTime;
   const startedAt = status.containerStatuses?.[0]?.state.running?.startedAt;
-  return `pod created after ${after(metadata.creationTimestamp)}, its server started after ${after(startedAt)}, ready after ${after(readyAt)}; sent on after ${held} s, answered after ${seconds} s`;
+  return `pod created after ${after(metadata.creationTimestamp)}, its server started after ${after(startedAt)}, it was ready after ${own.toFixed(2)} s and for Kubernetes after ${after(readyAt)}; sent on after ${held.toFixed(2)} s (${(1000 * (held - own)).toFixed(0)} ms later), answered after ${seconds} s`;
 }
 
 const reasonOf = ({ status }: SparseInferenceService) => findCondition(status?.conditions, 'Ready')?.reason;
@@ -54,7 +56,8 @@ it('wakes for a request, answers it, and goes back to sleep, and loses none', as
     const asked = await askOnce(namespace, `client-${wake}`, `bags.${namespace}.svc`);
     await kubectl(['-n', namespace, 'wait', 'sis/bags', '--for=condition=Ready', '--timeout=30s']);
     const [pod] = await pods();
-    console.log(`wake ${wake}: ${partsOf(pod!, asked)}`);
+    const log = await kubectl(['-n', namespace, 'logs', '--timestamps', pod!.metadata.name]);
+    console.log(`wake ${wake}: ${partsOf(pod!, log, asked)}`);
   }
   // Whoever wakes it is another operator each time: one that began while it slept, and one that began during the wake.
   await asleep();

@@ -88,6 +88,16 @@ describe('a sleeping service', () => {
     await eventually(() => gateway.told(name)?.requests === 0);
   });
 
+  it('is answered by a replica that says so before its kubelet does', async () => {
+    const { name, port } = await serviceWith();
+    const replica = await replicas.start(name, sayName('early'), { isReady: false });
+    const answer = image(port);
+    await holds(name, 1);
+    expect(replica.requests).toEqual([]);
+    replica.sayReady();
+    expect(await (await answer).text()).toBe('early');
+  });
+
   it('ends a wait at the client’s own deadline, with the reason and a time to come back', async () => {
     const { port } = await serviceWith();
     const answer = await image(port, { headers: { 'x-stainless-read-timeout': '2' } });

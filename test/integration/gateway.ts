@@ -105,8 +105,10 @@ export async function writeTraffic(server: ApiServer, name: string, traffic: Tra
 export type Replica = {
   /** Requests that have reached it. */
   readonly requests: readonly IncomingMessage[];
-  /** As its kubelet tells. */
+  /** As its kubelet tells, and it too. */
   setReady(isReady: boolean): Promise<void>;
+  /** Before its kubelet knows. */
+  sayReady(): void;
   /** Ends the pod, and cuts its connections. */
   kill(): Promise<void>;
 };
@@ -126,10 +128,15 @@ export function createReplicas(server: ApiServer) {
   let count = 0;
 
   async function start(name: string, answer: Answer, options: { revision?: string; isReady?: boolean } = {}) {
+    let saysReady = options.isReady ?? true;
     const number = ++count;
     const address = `127.0.9.${number}`;
     const requests: IncomingMessage[] = [];
     const http = createServer((request, response) => {
+      if (request.url === '/v2/health/ready') {
+        response.writeHead(saysReady ? 200 : 503).end();
+        return;
+      }
       requests.push(request);
       answer(request, response);
     });
@@ -150,6 +157,7 @@ export function createReplicas(server: ApiServer) {
       spec: { containers: [{ name: 'server', image: 'x' }] },
     });
     const setReady = async (isReady: boolean) => {
+      saysReady = isReady;
       const live = (await server.client.get(pods, { namespace: server.namespace, name: pod.metadata.name }))!;
       await writeStatus(server, pods, live, {
         phase: 'Running',
@@ -162,6 +170,7 @@ export function createReplicas(server: ApiServer) {
     const replica: Replica = {
       requests,
       setReady,
+      sayReady: () => void (saysReady = true),
       async kill() {
         http.closeAllConnections();
         http.close();

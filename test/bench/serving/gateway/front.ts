@@ -39,6 +39,7 @@ function routeTo(name: string, port: number, origin?: string): Route {
     wakeSeconds: WAKE_SECONDS,
     canary: undefined,
     replicas: origin === undefined ? [] : [{ uid, origin, revision: undefined }],
+    starting: [],
     alive: new Set(origin === undefined ? [] : [uid]),
     reason: 'The benchmark has not started one yet.',
   };
