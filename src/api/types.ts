@@ -18,6 +18,8 @@ export type MacsStatus = NonNullable<GeneratedFinetuneStatus['macs']>;
 export type DistanceStatus = NonNullable<GeneratedFinetuneStatus['fid']>;
 export type ModelStatus = NonNullable<GeneratedFinetuneStatus['model']>;
 export type AttemptsStatus = NonNullable<GeneratedFinetuneStatus['attempts']>;
+export type BestStatus = NonNullable<GeneratedFinetuneStatus['best']>;
+export type TrainerStatus = NonNullable<GeneratedFinetuneStatus['trainer']>;
 export type Acceptance = NonNullable<SparseFinetuneSpec['acceptance']>;
 
 export type SparseFinetune = KubeObject & { spec: SparseFinetuneSpec; status?: SparseFinetuneStatus };

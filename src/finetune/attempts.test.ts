@@ -1,12 +1,26 @@
 import { describe, expect, it } from 'vitest';
 import { aFinetune, aJob, aPod, running, terminated } from '../../test/support/finetune';
-import { countAttempts } from './attempts';
+import { countAttempts, imageOf } from './attempts';
 
 const job = aJob(aFinetune());
 const failed = terminated({ exitCode: 137, reason: 'OOMKilled' });
 const first = aPod(job, 'a', failed, '2026-01-01T00:00:00Z');
 const second = aPod(job, 'b', running, '2026-01-01T00:01:00Z');
 const sameSecond = aPod(job, 'c', running, '2026-01-01T00:01:00Z');
+
+it('the image is that of the newest trainer that has started', () => {
+  const of = (name: string, imageID: string, minute: number) =>
+    aPod(
+      job,
+      name,
+      { containerStatuses: [{ name: 'trainer', image: 'x', imageID, ready: true, restartCount: 0 }] },
+      `2026-01-01T00:0${minute}:00Z`,
+    );
+  const [one, two] = [of('a', 'r/x@sha256:1', 0), of('b', 'r/x@sha256:2', 1)];
+  expect(imageOf([])).toBeUndefined();
+  expect(imageOf([two, one])).toBe('r/x@sha256:2');
+  expect(imageOf([one, of('b', '', 1)])).toBe('r/x@sha256:1');
+});
 
 describe('attempts', () => {
   it('are unknown before the first pod', () => {

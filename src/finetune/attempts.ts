@@ -14,6 +14,18 @@ function startOf({ status = {} }: Pod): string | undefined {
   return [running?.startedAt, terminated?.startedAt, pod].find((start) => start !== undefined);
 }
 
+/** Image of the newest trainer that has started, with its digest: a tag may name another one for each attempt. */
+export function imageOf(pods: readonly Pod[]): string | undefined {
+  const newest = [...pods].sort(byCreation).reverse();
+  return newest.map(imageId).find((id) => id !== undefined);
+}
+
+/** Empty until the container has started. */
+function imageId({ status = {} }: Pod): string | undefined {
+  const trainer = status.containerStatuses?.find(({ name }) => name === TRAINER_CONTAINER);
+  return trainer?.imageID || undefined;
+}
+
 /** When a trainer of the run first ran. */
 export function firstStart(before: AttemptsStatus | undefined, pods: readonly Pod[]): string | undefined {
   return before?.startedAt ?? pods.map(startOf).find((start) => start !== undefined);

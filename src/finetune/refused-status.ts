@@ -3,7 +3,17 @@ import { defined } from '../runtime/defined';
 import { ApiError } from '../runtime/errors';
 
 /** The parts of a status that come from the trainer. */
-const TOLD = ['attempts', 'progress', 'checkpoint', 'sparsity', 'macs', 'fid', 'model'] as const;
+const TOLD = [
+  'attempts',
+  'progress',
+  'checkpoint',
+  'sparsity',
+  'macs',
+  'fid',
+  'model',
+  'best',
+  'trainer',
+] as const;
 type Told = (typeof TOLD)[number];
 
 /**

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { aFinetune, finished } from '../../test/support/finetune';
+import type { SparseFinetuneStatus } from '../api/types';
 import { SparseFinetune } from '../api/generated/sparsedm.io/v1alpha1/SparseFinetune';
 import {
   finetuneReports,
@@ -24,6 +25,7 @@ const PROGRESS = [
   'phase',
   'loss',
   'samplesPerSecond',
+  'imagesProcessed',
   'remainingSeconds',
   'eta',
   'reportedAt',
@@ -44,6 +46,7 @@ describe('a trainer’s report', () => {
         phase: 'training',
         loss: '0.213',
         samplesPerSecond: '210.4',
+        imagesProcessed: 7680,
         remainingSeconds: 80,
         eta: '1m20s',
         reportedAt: '2026-01-01T00:00:00Z',
@@ -75,7 +78,14 @@ describe('a trainer’s report', () => {
         rankDeficient: true,
       },
       model: { uri: 'pvc://models/x', sha256: 'a'.repeat(64), sizeBytes: 4 },
+      best: { step: 100, distance: '103.2' },
       attempt: { resumedFromStep: 100 },
+      trainer: {
+        device: 'NVIDIA H200',
+        gpus: 8,
+        gpuSeconds: 960,
+        startedAt: '2026-01-01T00:00:00.125Z',
+      },
       error: { reason: 'Diverged', message: 'The loss is not finite.' },
     };
     expect(parseFinetuneReport(report)).toEqual({ report, problems: [] });
@@ -205,6 +215,8 @@ describe('a trainer’s report', () => {
         'rankDeficient',
       ),
       model: fields('uri', 'sha256', 'sizeBytes', 'manifestUri', 'sampleGridUri'),
+      best: fields('step', 'distance'),
+      trainer: fields('device', 'gpus', 'gpuSeconds', 'startedAt'),
     });
     const spec = {
       model: { preset: 'fashion-mnist-uvit-tiny', pretrained: { uri: 'pvc://a/b.pth' } },
@@ -221,7 +233,18 @@ describe('a trainer’s report', () => {
   });
 
   it('never holds anything but bounded known fields, whatever comes', () => {
-    const parts = new Set(['progress', 'checkpoint', 'sparsity', 'macs', 'fid', 'model', 'attempt', 'error']);
+    const parts = new Set([
+      'progress',
+      'checkpoint',
+      'sparsity',
+      'macs',
+      'fid',
+      'model',
+      'best',
+      'attempt',
+      'trainer',
+      'error',
+    ]);
     fc.assert(
       fc.property(fc.jsonValue(), fc.constantFrom(...parts), (value, part) => {
         for (const body of [value, { [part]: value }]) {
@@ -261,6 +284,30 @@ describe('a status with a report in it', () => {
       phase: 'loading',
       reportedAt: '2026-01-01T00:00:00Z',
     });
+  });
+});
+
+it('adds up the GPU-seconds of a run’s trainers, told any number of times, and keeps its image', () => {
+  const [first, second] = ['2026-01-01T00:00:00Z', '2026-01-01T01:00:00Z'];
+  const told = [
+    { gpus: 2, gpuSeconds: 90, startedAt: first },
+    { gpus: 2, gpuSeconds: 100, startedAt: first },
+    { gpus: 2, gpuSeconds: 100, startedAt: first },
+    { gpus: 1, gpuSeconds: 0, startedAt: second },
+    { gpus: 1, gpuSeconds: 5, startedAt: second },
+  ];
+  let status: SparseFinetuneStatus = { trainer: { image: 'registry/trainer@sha256:ab' } };
+  const seconds = told.map((trainer) => {
+    status = withReport(status, { trainer }, now);
+    return status.trainer?.gpuSeconds;
+  });
+  expect(seconds).toEqual([90, 100, 100, 100, 105]);
+  expect(status.trainer).toEqual({
+    image: 'registry/trainer@sha256:ab',
+    gpus: 1,
+    gpuSeconds: 105,
+    earlierGpuSeconds: 100,
+    startedAt: second,
   });
 });
 

@@ -2,6 +2,7 @@
 import {
   sparseFinetunes,
   type AttemptsStatus,
+  type BestStatus,
   type CheckpointStatus,
   type DistanceStatus,
   type MacsStatus,
@@ -11,6 +12,7 @@ import {
   type SparseFinetune,
   type SparseFinetuneStatus,
   type SparsityStatus,
+  type TrainerStatus,
 } from '../api/types';
 import { timestamp } from '../kube/conditions';
 import { jobs } from '../kube/resources';
@@ -45,9 +47,14 @@ export type FinetuneReport = {
   macs?: MacsStatus;
   fid?: DistanceStatus;
   model?: ModelStatus;
+  best?: BestStatus;
   attempt?: Pick<AttemptsStatus, 'resumedFromStep'>;
+  trainer?: TrainerReport;
   error?: ReportedError;
 };
+
+/** What one trainer has used. */
+export type TrainerReport = Pick<TrainerStatus, 'device' | 'gpus' | 'gpuSeconds' | 'startedAt'>;
 
 const stage = integer(0, 1000);
 const digest = text(128);
@@ -64,6 +71,7 @@ const progress = object<Progress>({
   phase: text(64),
   loss: decimal,
   samplesPerSecond: decimal,
+  imagesProcessed: count,
   remainingSeconds: count,
   eta: text(32),
   reportedAt: time,
@@ -123,6 +131,8 @@ export const parseFinetuneReport = reader<FinetuneReport>({
     rankDeficient: yesOrNo,
   }),
   model: object<ModelStatus>({ uri, sha256, sizeBytes: count, manifestUri: uri, sampleGridUri: uri }),
+  best: object<BestStatus>({ step: count, distance: decimal }),
+  trainer: object<TrainerReport>({ device: text(128), gpus: small, gpuSeconds: count, startedAt: time }),
   attempt: object<Pick<AttemptsStatus, 'resumedFromStep'>>({ resumedFromStep: count }),
   error: reportedError,
 });
@@ -138,14 +148,41 @@ export function withReport(
   report: FinetuneReport,
   now: Date,
 ): SparseFinetuneStatus {
-  const { progress, sources, checkpoint, sparsity, macs, fid, model, attempt } = report;
+  return {
+    ...withParts(status, report),
+    // A trainer that has just started has no estimate of the time left yet, and the previous trainer's no longer holds.
+    progress: { ...lasting(status.progress ?? {}), ...report.progress, reportedAt: timestamp(now) },
+  };
+}
+
+/** The status with every part of a report but its progress. */
+export function withParts(status: SparseFinetuneStatus, report: FinetuneReport): SparseFinetuneStatus {
+  const { sources, checkpoint, sparsity, macs, fid, model, best, attempt, trainer } = report;
   return {
     ...status,
-    ...defined({ sources, checkpoint, sparsity, macs, fid, model }),
-    // A trainer that has just started has no estimate of the time left yet, and the previous trainer's no longer holds.
-    progress: { ...lasting(status.progress ?? {}), ...progress, reportedAt: timestamp(now) },
-    ...defined({ attempts: attempt && { ...status.attempts, ...attempt } }),
+    ...defined({
+      sources,
+      checkpoint,
+      sparsity,
+      macs,
+      fid,
+      model,
+      best,
+      attempts: attempt && { ...status.attempts, ...attempt },
+      trainer: trainer && withUsage(status.trainer, trainer),
+    }),
   };
+}
+
+/**
+ * Each trainer counts from 0, and its start tells it from the one before. Worked example: 100 GPU-seconds, then another
+ * trainer with 5, are 105.
+ */
+function withUsage(before: TrainerStatus = {}, told: TrainerReport): TrainerStatus {
+  const isSame = told.startedAt === before.startedAt;
+  const earlierGpuSeconds = (isSame ? before.earlierGpuSeconds : before.gpuSeconds) ?? 0;
+  const gpuSeconds = Math.max(before.gpuSeconds ?? 0, earlierGpuSeconds + (told.gpuSeconds ?? 0));
+  return { ...before, ...told, gpuSeconds, earlierGpuSeconds };
 }
 
 /** A new phase or stage, or figures. */

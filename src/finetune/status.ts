@@ -7,10 +7,10 @@ import { trainJobName } from '../kube/names';
 import { isOwnedBy } from '../kube/owner';
 import { defined } from '../runtime/defined';
 import { isOver } from '../workload/pod-state';
-import { countAttempts } from './attempts';
+import { countAttempts, imageOf } from './attempts';
 import { ownResults } from './own';
 import { lasting } from './progress';
-import type { FinetuneReport } from './report';
+import { withParts, type FinetuneReport } from './report';
 import { explainAddresses } from './report-address';
 import { explainHeldOpen, type HeldOpen } from './sidecar';
 import { judge, type Observed, type Situation } from './situation';
@@ -43,9 +43,15 @@ function bookkeeping({ finetune, job, pods }: Observed): SparseFinetuneStatus {
   const ours = job !== undefined && isOwnedBy(job, finetune) ? job : undefined;
   const attempts = countAttempts(before.attempts, pods);
   const startTime = before.startTime ?? ours?.status?.startTime;
+  const image = imageOf(pods);
   return {
     ...before,
-    ...defined({ attempts, startTime, jobUid: ours?.metadata.uid }),
+    ...defined({
+      attempts,
+      startTime,
+      jobUid: ours?.metadata.uid,
+      trainer: image === undefined ? undefined : { ...before.trainer, image },
+    }),
   };
 }
 
@@ -221,14 +227,10 @@ function missingResults({ spec }: SparseFinetune, report: FinetuneReport | undef
 /** The final report wins over earlier ones, part by part. */
 function withResults(base: SparseFinetuneStatus, report: FinetuneReport | undefined): SparseFinetuneStatus {
   if (report === undefined) return base;
-  const { progress, sources, checkpoint, sparsity, macs, fid, model, attempt } = report;
+  const { progress } = report;
   return {
-    ...base,
-    ...defined({ sources, checkpoint, sparsity, macs, fid, model }),
-    ...defined({
-      progress: progress && { ...base.progress, ...progress },
-      attempts: attempt && { ...base.attempts, ...attempt },
-    }),
+    ...withParts(base, report),
+    ...defined({ progress: progress && { ...base.progress, ...progress } }),
   };
 }
 

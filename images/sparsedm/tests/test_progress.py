@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+from datetime import UTC, datetime
 
 import pytest
+import torch
 
+from sparsedm.runtime.device import Usage
 from sparsedm.runtime.progress import Console, Pace, RunProgress, format_duration
 from sparsedm.runtime.report_client import ReportClient
 
@@ -23,6 +26,7 @@ def run_progress(stream: io.StringIO | None = None) -> RunProgress:
         stages=5,
         training=Pace(600.0),
         evaluation=Pace(400.0),
+        usage=Usage("CPU (test)", 0),
     )
 
 
@@ -102,6 +106,23 @@ def test_the_report_has_the_fields_of_the_status() -> None:
     }  # fmt: skip
     assert {k: told[k] for k in want} == want
     assert told["reportedAt"].endswith("Z")
+
+
+def test_the_report_says_what_the_trainer_uses() -> None:
+    times = iter([5.0, 95.7])
+    started = datetime(2026, 1, 31, 12, 0, 0, 125_000, tzinfo=UTC)
+    progress = run_progress()
+    progress.usage = Usage("NVIDIA H200", 2, lambda: next(times), started)
+    progress.update()
+    assert progress.client._state["trainer"] == {
+        "device": "NVIDIA H200",
+        "gpus": 2,
+        "gpuSeconds": 181,
+        "startedAt": "2026-01-31T12:00:00.125Z",
+    }
+    on_cpu = Usage.of(torch.device("cpu"), 4).status()
+    assert on_cpu["device"].startswith("CPU (")
+    assert (on_cpu["gpus"], on_cpu["gpuSeconds"]) == (0, 0)
 
 
 def test_history_is_bounded() -> None:

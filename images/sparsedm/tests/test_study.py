@@ -24,12 +24,13 @@ from sparsedm.errors import ConfigError, InputError
 from sparsedm.measure.frechet import FrechetStats
 from sparsedm.measure.macs import bare_model, count_macs
 from sparsedm.models import PRESETS, WEIGHTS_DIR, build_model, load_weights
+from sparsedm.runtime.device import device_name
 from sparsedm.runtime.stop import StopSignal
 from sparsedm.sparsity.layers import select_layers
 from sparsedm.sparsity.pattern import Pattern
 from sparsedm.study.cli import check_settings, choose_rows, locked, runs_to_do
 from sparsedm.study.experiments import EXPERIMENTS, Experiment, Run
-from sparsedm.study.one_run import device_name, evaluator_of, perform
+from sparsedm.study.one_run import evaluator_of, perform
 from sparsedm.study.results import COLUMNS, CSV_FILE, Result, read_results, write_results
 from sparsedm.study.rows import (
     BUDGETS,

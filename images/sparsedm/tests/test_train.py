@@ -24,6 +24,7 @@ from sparsedm.artifact import artifact
 from sparsedm.artifact.artifact import load_artifact
 from sparsedm.artifact.canary import load_canary
 from sparsedm.cli import main
+from sparsedm.decimals import decimal
 from sparsedm.diffusion.objective import Objective
 from sparsedm.errors import Diverged, InputError, SparseDMError, storage_explained
 from sparsedm.files import file_sha256
@@ -376,6 +377,7 @@ def test_evaluations_on_the_way_make_a_history_and_change_nothing(place: Workpla
     manifest = train_module.train(config, Client(None, None), Console(io.StringIO()), StopSignal())
     history = [parts["progress"] for parts in sent if "progress" in parts][-2]["history"]
     assert [(e["step"], e["sparsity"]) for e in history] == [(4, "0.25"), (8, "0.5")]
+    assert not any("best" in parts for parts in sent), "their patterns were 6:8 and 4:8"
     plain = place.train(place.spec("no-history", training__steps=10))
     assert plain["weights"]["sha256"] == manifest["weights"]["sha256"]
 
@@ -398,6 +400,10 @@ def test_the_best_of_the_evaluations_is_exported_and_measured_on_other_seeds(pla
     assert [s for _, s in candidates] == [10, 12, 14, 16]
     assert (round(distance, 2), step) == min(candidates)
     assert step < 16, "else this shows nothing"
+    # Without `select: best` it is only told, of the same evaluations but the last step's.
+    assert last["provenance"]["best"] == {"step": step, "distance": decimal(distance, 2)}
+    weights = load_file(max((place.directory / "select-last/checkpoints").iterdir()) / "tensors.safetensors")
+    assert not any(name.startswith("best/") for name in weights)
     tensors, exported = load_file(checkpoint / "tensors.safetensors"), load_file(output / "model.safetensors")
     assert all(torch.equal(tensors[f"best/{name}"], weight) for name, weight in exported.items())
     assert best["weights"]["sha256"] != last["weights"]["sha256"]
@@ -423,6 +429,7 @@ def test_reports_of_a_run_carry_what_the_status_holds(place: Workplace) -> None:
     first, second = (next(p for p in progress if p["step"] == step) for step in (1, 2))
     assert not {"eta", "samplesPerSecond"} & first.keys(), "a first step says nothing of the speed"
     assert {"eta", "samplesPerSecond"} <= second.keys()
+    assert (first["imagesProcessed"], second["imagesProcessed"]) == (8, 16)
     checkpoints = [parts["checkpoint"] for parts in sent if "checkpoint" in parts]
     assert [c["step"] for c in checkpoints] == [5, 10, 15, 20]
     assert checkpoints[-1]["uri"].endswith("/reports/checkpoints/step-00000020")
@@ -693,6 +700,7 @@ def test_sigterm_saves_a_checkpoint_and_ends_with_143(
     monkeypatch.undo()
     code, told = place.command(spec, monkeypatch)
     assert (code, told["attempt"]) == (0, {"resumedFromStep": 8})
+    assert told["progress"]["imagesProcessed"] == 20 * 8
 
 
 def test_sigterm_during_the_evaluation_and_no_step_is_repeated(

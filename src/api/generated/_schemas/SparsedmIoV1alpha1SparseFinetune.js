@@ -16,7 +16,7 @@ const schema74 = {
       "$ref": "i8sqEvFGvyaNzSq7eTY3KTi7QCEDTrk2ihLwMSociyQ"
     },
     "status": {
-      "$ref": "KKyJrj2g7gfU6RMsCiX9cN1zBL6CRlr2zAtPv4p4"
+      "$ref": "qIKtSWoSCdAKUKguXnFpTq8LY6M3LWLd14Rq19GxaY"
     }
   },
   "required": ["spec", "apiVersion", "kind"],
@@ -13100,7 +13100,13 @@ const schema188 = {
       "$ref": "i5qKJh6L6Vbq9QgFyyfroDrn4pkjw0Mx8OrACQWL0"
     },
     "progress": {
-      "$ref": "qydimNRMgPSc64fOc1QU1wiqAoFk6flDBMfME3gG8"
+      "$ref": "n8ZvzwUnc1NP8m9FTHVZJSF3SbeQSOYPNlhP58L8EI"
+    },
+    "best": {
+      "$ref": "NKYttW15XkG0VcW3RkBBMGqT2PJMdxu1ekvQiQavmI"
+    },
+    "trainer": {
+      "$ref": "djlH490vQXMbMptn2086ARBALcCPbEXVJC00MGDJ5qo"
     },
     "sources": {
       "$ref": "BZMO6HGEg6o6IEPkRJYL8WpvkbgPkrefvNNPVta7o"
@@ -13932,6 +13938,9 @@ const schema198 = {
     "samplesPerSecond": {
       "$ref": "lvJcanQKOOUI4YUcAd2HiflgZOWHMlj7g91qVTSokHs"
     },
+    "imagesProcessed": {
+      "$ref": "Sg5VMnp9PeciTWOOocDxVZ8KL974mKlNPE7Z3LxfFY"
+    },
     "remainingSeconds": {
       "$ref": "Sg5VMnp9PeciTWOOocDxVZ8KL974mKlNPE7Z3LxfFY"
     },
@@ -14044,7 +14053,7 @@ const schema201 = {
   "format": "int64",
   "minimum": 0
 };
-function validate491(data, {
+function validate492(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14103,10 +14112,10 @@ function validate491(data, {
       errors++;
     }
   }
-  validate491.errors = vErrors;
+  validate492.errors = vErrors;
   return errors === 0;
 }
-function validate490(data, {
+function validate491(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14132,13 +14141,13 @@ function validate490(data, {
       errors++;
     }
     if (data.step !== undefined) {
-      if (!validate491(data.step, {
+      if (!validate492(data.step, {
         instancePath: instancePath + "/step",
         parentData: data,
         parentDataProperty: "step",
         rootData
       })) {
-        vErrors = vErrors === null ? validate491.errors : vErrors.concat(validate491.errors);
+        vErrors = vErrors === null ? validate492.errors : vErrors.concat(validate492.errors);
         errors = vErrors.length;
       }
     }
@@ -14180,10 +14189,10 @@ function validate490(data, {
     }
     errors++;
   }
-  validate490.errors = vErrors;
+  validate491.errors = vErrors;
   return errors === 0;
 }
-function validate489(data, {
+function validate490(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14226,18 +14235,18 @@ function validate489(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate490(data[i0], {
+      if (!validate491(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate490.errors : vErrors.concat(validate490.errors);
+        vErrors = vErrors === null ? validate491.errors : vErrors.concat(validate491.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate489.errors = vErrors;
+  validate490.errors = vErrors;
   return errors === 0;
 }
 function validate474(data, {
@@ -14386,6 +14395,17 @@ function validate474(data, {
         errors = vErrors.length;
       }
     }
+    if (data.imagesProcessed !== undefined) {
+      if (!validate131(data.imagesProcessed, {
+        instancePath: instancePath + "/imagesProcessed",
+        parentData: data,
+        parentDataProperty: "imagesProcessed",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.remainingSeconds !== undefined) {
       if (!validate131(data.remainingSeconds, {
         instancePath: instancePath + "/remainingSeconds",
@@ -14420,13 +14440,13 @@ function validate474(data, {
       }
     }
     if (data.history !== undefined) {
-      if (!validate489(data.history, {
+      if (!validate490(data.history, {
         instancePath: instancePath + "/history",
         parentData: data,
         parentDataProperty: "history",
         rootData
       })) {
-        vErrors = vErrors === null ? validate489.errors : vErrors.concat(validate489.errors);
+        vErrors = vErrors === null ? validate490.errors : vErrors.concat(validate490.errors);
         errors = vErrors.length;
       }
     }
@@ -14435,6 +14455,288 @@ function validate474(data, {
   return errors === 0;
 }
 const schema202 = {
+  "type": "object",
+  "properties": {
+    "step": {
+      "$ref": "Sg5VMnp9PeciTWOOocDxVZ8KL974mKlNPE7Z3LxfFY"
+    },
+    "distance": {
+      "$ref": "lvJcanQKOOUI4YUcAd2HiflgZOWHMlj7g91qVTSokHs"
+    }
+  },
+  "nullable": true
+};
+function validate499(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.step !== undefined) {
+      if (!validate131(data.step, {
+        instancePath: instancePath + "/step",
+        parentData: data,
+        parentDataProperty: "step",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.distance !== undefined) {
+      if (!validate133(data.distance, {
+        instancePath: instancePath + "/distance",
+        parentData: data,
+        parentDataProperty: "distance",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate499.errors = vErrors;
+  return errors === 0;
+}
+const schema203 = {
+  "type": "object",
+  "properties": {
+    "image": {
+      "$ref": "mRsGa3G0zEWwi43U8Q6OmYYv4l1cjQGcmOmidAmE"
+    },
+    "device": {
+      "$ref": "uZ7lE2yRcxBz0LW1mcMEb8zQnYDb9zFJshnjums"
+    },
+    "gpus": {
+      "$ref": "ITjqUtBxFMhIL0CCAFrAl6QqD4mS4WHHo1GQBLww"
+    },
+    "gpuSeconds": {
+      "$ref": "Sg5VMnp9PeciTWOOocDxVZ8KL974mKlNPE7Z3LxfFY"
+    },
+    "earlierGpuSeconds": {
+      "$ref": "Sg5VMnp9PeciTWOOocDxVZ8KL974mKlNPE7Z3LxfFY"
+    },
+    "startedAt": {
+      "$ref": "thZzwpySeU7LsVtTYjwqN1mWUAwFAnezim8OMie8k"
+    }
+  },
+  "nullable": true
+};
+const schema72 = {
+  "type": "string",
+  "maxLength": 1024,
+  "nullable": true
+};
+function validate136(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data === "string") {
+    if (func2(data) > 1024) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 1024
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+  }
+  validate136.errors = vErrors;
+  return errors === 0;
+}
+const schema73 = {
+  "type": "string",
+  "maxLength": 128,
+  "nullable": true
+};
+function validate137(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data === "string") {
+    if (func2(data) > 128) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 128
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+  }
+  validate137.errors = vErrors;
+  return errors === 0;
+}
+function validate503(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.image !== undefined) {
+      if (!validate136(data.image, {
+        instancePath: instancePath + "/image",
+        parentData: data,
+        parentDataProperty: "image",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.device !== undefined) {
+      if (!validate137(data.device, {
+        instancePath: instancePath + "/device",
+        parentData: data,
+        parentDataProperty: "device",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.gpus !== undefined) {
+      if (!validate135(data.gpus, {
+        instancePath: instancePath + "/gpus",
+        parentData: data,
+        parentDataProperty: "gpus",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.gpuSeconds !== undefined) {
+      if (!validate131(data.gpuSeconds, {
+        instancePath: instancePath + "/gpuSeconds",
+        parentData: data,
+        parentDataProperty: "gpuSeconds",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.earlierGpuSeconds !== undefined) {
+      if (!validate131(data.earlierGpuSeconds, {
+        instancePath: instancePath + "/earlierGpuSeconds",
+        parentData: data,
+        parentDataProperty: "earlierGpuSeconds",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.startedAt !== undefined) {
+      if (!validate130(data.startedAt, {
+        instancePath: instancePath + "/startedAt",
+        parentData: data,
+        parentDataProperty: "startedAt",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate130.errors : vErrors.concat(validate130.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate503.errors = vErrors;
+  return errors === 0;
+}
+const schema204 = {
   "type": "array",
   "maxItems": 8,
   "items": {
@@ -14442,7 +14744,7 @@ const schema202 = {
   },
   "nullable": true
 };
-const schema203 = {
+const schema205 = {
   "type": "object",
   "required": ["uri"],
   "properties": {
@@ -14460,11 +14762,11 @@ const schema203 = {
     }
   }
 };
-const schema204 = {
+const schema206 = {
   "type": "string",
   "maxLength": 1024
 };
-function validate500(data, {
+function validate513(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14505,15 +14807,15 @@ function validate500(data, {
     }
     errors++;
   }
-  validate500.errors = vErrors;
+  validate513.errors = vErrors;
   return errors === 0;
 }
-const schema205 = {
+const schema207 = {
   "type": "string",
   "maxLength": 256,
   "nullable": true
 };
-function validate503(data, {
+function validate516(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14555,10 +14857,10 @@ function validate503(data, {
       errors++;
     }
   }
-  validate503.errors = vErrors;
+  validate516.errors = vErrors;
   return errors === 0;
 }
-function validate499(data, {
+function validate512(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14584,13 +14886,13 @@ function validate499(data, {
       errors++;
     }
     if (data.uri !== undefined) {
-      if (!validate500(data.uri, {
+      if (!validate513(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate500.errors : vErrors.concat(validate500.errors);
+        vErrors = vErrors === null ? validate513.errors : vErrors.concat(validate513.errors);
         errors = vErrors.length;
       }
     }
@@ -14606,13 +14908,13 @@ function validate499(data, {
       }
     }
     if (data.revision !== undefined) {
-      if (!validate503(data.revision, {
+      if (!validate516(data.revision, {
         instancePath: instancePath + "/revision",
         parentData: data,
         parentDataProperty: "revision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate503.errors : vErrors.concat(validate503.errors);
+        vErrors = vErrors === null ? validate516.errors : vErrors.concat(validate516.errors);
         errors = vErrors.length;
       }
     }
@@ -14643,10 +14945,10 @@ function validate499(data, {
     }
     errors++;
   }
-  validate499.errors = vErrors;
+  validate512.errors = vErrors;
   return errors === 0;
 }
-function validate498(data, {
+function validate511(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14689,21 +14991,21 @@ function validate498(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate499(data[i0], {
+      if (!validate512(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate499.errors : vErrors.concat(validate499.errors);
+        vErrors = vErrors === null ? validate512.errors : vErrors.concat(validate512.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate498.errors = vErrors;
+  validate511.errors = vErrors;
   return errors === 0;
 }
-const schema206 = {
+const schema208 = {
   "type": "object",
   "properties": {
     "uri": {
@@ -14718,107 +15020,7 @@ const schema206 = {
   },
   "nullable": true
 };
-const schema73 = {
-  "type": "string",
-  "maxLength": 1024,
-  "nullable": true
-};
-function validate137(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (typeof data !== "string" && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "string"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (typeof data === "string") {
-    if (func2(data) > 1024) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/maxLength",
-        keyword: "maxLength",
-        params: {
-          limit: 1024
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-  }
-  validate137.errors = vErrors;
-  return errors === 0;
-}
-const schema72 = {
-  "type": "string",
-  "maxLength": 128,
-  "nullable": true
-};
-function validate136(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (typeof data !== "string" && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "string"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (typeof data === "string") {
-    if (func2(data) > 128) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/maxLength",
-        keyword: "maxLength",
-        params: {
-          limit: 128
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-  }
-  validate136.errors = vErrors;
-  return errors === 0;
-}
-function validate508(data, {
+function validate521(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14844,13 +15046,13 @@ function validate508(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.uri !== undefined) {
-      if (!validate137(data.uri, {
+      if (!validate136(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
+        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
         errors = vErrors.length;
       }
     }
@@ -14866,21 +15068,21 @@ function validate508(data, {
       }
     }
     if (data.maskDigest !== undefined) {
-      if (!validate136(data.maskDigest, {
+      if (!validate137(data.maskDigest, {
         instancePath: instancePath + "/maskDigest",
         parentData: data,
         parentDataProperty: "maskDigest",
         rootData
       })) {
-        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate508.errors = vErrors;
+  validate521.errors = vErrors;
   return errors === 0;
 }
-const schema207 = {
+const schema209 = {
   "type": "object",
   "properties": {
     "pattern": {
@@ -14910,7 +15112,7 @@ const schema207 = {
   },
   "nullable": true
 };
-function validate513(data, {
+function validate526(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15024,10 +15226,10 @@ function validate513(data, {
       }
     }
   }
-  validate513.errors = vErrors;
+  validate526.errors = vErrors;
   return errors === 0;
 }
-const schema208 = {
+const schema210 = {
   "type": "object",
   "properties": {
     "convention": {
@@ -15051,7 +15253,7 @@ const schema208 = {
   },
   "nullable": true
 };
-function validate523(data, {
+function validate536(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15143,10 +15345,10 @@ function validate523(data, {
       }
     }
   }
-  validate523.errors = vErrors;
+  validate536.errors = vErrors;
   return errors === 0;
 }
-const schema209 = {
+const schema211 = {
   "type": "object",
   "properties": {
     "metric": {
@@ -15203,12 +15405,12 @@ const schema209 = {
   },
   "nullable": true
 };
-const schema210 = {
+const schema212 = {
   "type": "string",
   "maxLength": 8,
   "nullable": true
 };
-function validate545(data, {
+function validate558(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15250,10 +15452,10 @@ function validate545(data, {
       errors++;
     }
   }
-  validate545.errors = vErrors;
+  validate558.errors = vErrors;
   return errors === 0;
 }
-const schema211 = {
+const schema213 = {
   "type": "array",
   "maxItems": 3,
   "items": {
@@ -15261,7 +15463,7 @@ const schema211 = {
   },
   "nullable": true
 };
-const schema212 = {
+const schema214 = {
   "type": "object",
   "required": ["precision"],
   "properties": {
@@ -15279,11 +15481,11 @@ const schema212 = {
     }
   }
 };
-const schema213 = {
+const schema215 = {
   "type": "string",
   "maxLength": 8
 };
-function validate549(data, {
+function validate562(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15324,10 +15526,10 @@ function validate549(data, {
     }
     errors++;
   }
-  validate549.errors = vErrors;
+  validate562.errors = vErrors;
   return errors === 0;
 }
-function validate548(data, {
+function validate561(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15353,13 +15555,13 @@ function validate548(data, {
       errors++;
     }
     if (data.precision !== undefined) {
-      if (!validate549(data.precision, {
+      if (!validate562(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate549.errors : vErrors.concat(validate549.errors);
+        vErrors = vErrors === null ? validate562.errors : vErrors.concat(validate562.errors);
         errors = vErrors.length;
       }
     }
@@ -15386,13 +15588,13 @@ function validate548(data, {
       }
     }
     if (data.problem !== undefined) {
-      if (!validate137(data.problem, {
+      if (!validate136(data.problem, {
         instancePath: instancePath + "/problem",
         parentData: data,
         parentDataProperty: "problem",
         rootData
       })) {
-        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
+        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
         errors = vErrors.length;
       }
     }
@@ -15412,10 +15614,10 @@ function validate548(data, {
     }
     errors++;
   }
-  validate548.errors = vErrors;
+  validate561.errors = vErrors;
   return errors === 0;
 }
-function validate547(data, {
+function validate560(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15458,21 +15660,21 @@ function validate547(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate548(data[i0], {
+      if (!validate561(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate548.errors : vErrors.concat(validate548.errors);
+        vErrors = vErrors === null ? validate561.errors : vErrors.concat(validate561.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate547.errors = vErrors;
+  validate560.errors = vErrors;
   return errors === 0;
 }
-function validate531(data, {
+function validate544(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15575,24 +15777,24 @@ function validate531(data, {
       }
     }
     if (data.referenceDigest !== undefined) {
-      if (!validate136(data.referenceDigest, {
+      if (!validate137(data.referenceDigest, {
         instancePath: instancePath + "/referenceDigest",
         parentData: data,
         parentDataProperty: "referenceDigest",
         rootData
       })) {
-        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
         errors = vErrors.length;
       }
     }
     if (data.extractorDigest !== undefined) {
-      if (!validate136(data.extractorDigest, {
+      if (!validate137(data.extractorDigest, {
         instancePath: instancePath + "/extractorDigest",
         parentData: data,
         parentDataProperty: "extractorDigest",
         rootData
       })) {
-        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
         errors = vErrors.length;
       }
     }
@@ -15641,35 +15843,35 @@ function validate531(data, {
       }
     }
     if (data.precision !== undefined) {
-      if (!validate545(data.precision, {
+      if (!validate558(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate545.errors : vErrors.concat(validate545.errors);
+        vErrors = vErrors === null ? validate558.errors : vErrors.concat(validate558.errors);
         errors = vErrors.length;
       }
     }
     if (data.served !== undefined) {
-      if (!validate547(data.served, {
+      if (!validate560(data.served, {
         instancePath: instancePath + "/served",
         parentData: data,
         parentDataProperty: "served",
         rootData
       })) {
-        vErrors = vErrors === null ? validate547.errors : vErrors.concat(validate547.errors);
+        vErrors = vErrors === null ? validate560.errors : vErrors.concat(validate560.errors);
         errors = vErrors.length;
       }
     }
     if (data.weights !== undefined) {
-      if (!validate136(data.weights, {
+      if (!validate137(data.weights, {
         instancePath: instancePath + "/weights",
         parentData: data,
         parentDataProperty: "weights",
         rootData
       })) {
-        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
         errors = vErrors.length;
       }
     }
@@ -15685,10 +15887,10 @@ function validate531(data, {
       }
     }
   }
-  validate531.errors = vErrors;
+  validate544.errors = vErrors;
   return errors === 0;
 }
-const schema214 = {
+const schema216 = {
   "type": "object",
   "properties": {
     "uri": {
@@ -15709,7 +15911,7 @@ const schema214 = {
   },
   "nullable": true
 };
-function validate559(data, {
+function validate572(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15735,13 +15937,13 @@ function validate559(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.uri !== undefined) {
-      if (!validate137(data.uri, {
+      if (!validate136(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
+        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
         errors = vErrors.length;
       }
     }
@@ -15768,29 +15970,29 @@ function validate559(data, {
       }
     }
     if (data.manifestUri !== undefined) {
-      if (!validate137(data.manifestUri, {
+      if (!validate136(data.manifestUri, {
         instancePath: instancePath + "/manifestUri",
         parentData: data,
         parentDataProperty: "manifestUri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
+        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
         errors = vErrors.length;
       }
     }
     if (data.sampleGridUri !== undefined) {
-      if (!validate137(data.sampleGridUri, {
+      if (!validate136(data.sampleGridUri, {
         instancePath: instancePath + "/sampleGridUri",
         parentData: data,
         parentDataProperty: "sampleGridUri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
+        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate559.errors = vErrors;
+  validate572.errors = vErrors;
   return errors === 0;
 }
 function validate444(data, {
@@ -15906,69 +16108,91 @@ function validate444(data, {
         errors = vErrors.length;
       }
     }
+    if (data.best !== undefined) {
+      if (!validate499(data.best, {
+        instancePath: instancePath + "/best",
+        parentData: data,
+        parentDataProperty: "best",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate499.errors : vErrors.concat(validate499.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.trainer !== undefined) {
+      if (!validate503(data.trainer, {
+        instancePath: instancePath + "/trainer",
+        parentData: data,
+        parentDataProperty: "trainer",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate503.errors : vErrors.concat(validate503.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.sources !== undefined) {
-      if (!validate498(data.sources, {
+      if (!validate511(data.sources, {
         instancePath: instancePath + "/sources",
         parentData: data,
         parentDataProperty: "sources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate498.errors : vErrors.concat(validate498.errors);
+        vErrors = vErrors === null ? validate511.errors : vErrors.concat(validate511.errors);
         errors = vErrors.length;
       }
     }
     if (data.checkpoint !== undefined) {
-      if (!validate508(data.checkpoint, {
+      if (!validate521(data.checkpoint, {
         instancePath: instancePath + "/checkpoint",
         parentData: data,
         parentDataProperty: "checkpoint",
         rootData
       })) {
-        vErrors = vErrors === null ? validate508.errors : vErrors.concat(validate508.errors);
+        vErrors = vErrors === null ? validate521.errors : vErrors.concat(validate521.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparsity !== undefined) {
-      if (!validate513(data.sparsity, {
+      if (!validate526(data.sparsity, {
         instancePath: instancePath + "/sparsity",
         parentData: data,
         parentDataProperty: "sparsity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate513.errors : vErrors.concat(validate513.errors);
+        vErrors = vErrors === null ? validate526.errors : vErrors.concat(validate526.errors);
         errors = vErrors.length;
       }
     }
     if (data.macs !== undefined) {
-      if (!validate523(data.macs, {
+      if (!validate536(data.macs, {
         instancePath: instancePath + "/macs",
         parentData: data,
         parentDataProperty: "macs",
         rootData
       })) {
-        vErrors = vErrors === null ? validate523.errors : vErrors.concat(validate523.errors);
+        vErrors = vErrors === null ? validate536.errors : vErrors.concat(validate536.errors);
         errors = vErrors.length;
       }
     }
     if (data.fid !== undefined) {
-      if (!validate531(data.fid, {
+      if (!validate544(data.fid, {
         instancePath: instancePath + "/fid",
         parentData: data,
         parentDataProperty: "fid",
         rootData
       })) {
-        vErrors = vErrors === null ? validate531.errors : vErrors.concat(validate531.errors);
+        vErrors = vErrors === null ? validate544.errors : vErrors.concat(validate544.errors);
         errors = vErrors.length;
       }
     }
     if (data.model !== undefined) {
-      if (!validate559(data.model, {
+      if (!validate572(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate559.errors : vErrors.concat(validate559.errors);
+        vErrors = vErrors === null ? validate572.errors : vErrors.concat(validate572.errors);
         errors = vErrors.length;
       }
     }

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import math
 import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import torch
 
+CPU_INFO = Path("/proc/cpuinfo")
 CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 
 
@@ -20,6 +27,49 @@ def pick_device() -> torch.device:
     device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
     torch.cuda.set_device(device)
     return device
+
+
+def device_name(device: torch.device, info: Path = CPU_INFO) -> str:
+    """The GPU's name, or the CPU's as the kernel has it, or else its architecture."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    try:
+        lines = info.read_text().splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())
+
+
+@dataclass
+class Usage:
+    """What one trainer uses, from now on: `status.trainer`. The operator adds up what a run's trainers use,
+    and `started` tells it one from another.
+
+    Worked example: after 90.7 s on 2 GPUs, 181 GPU-seconds.
+    """
+
+    device: str
+    gpus: int
+    clock: Callable[[], float] = time.monotonic
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def __post_init__(self) -> None:
+        self._began = self.clock()
+
+    @classmethod
+    def of(cls, device: torch.device, processes: int) -> Usage:
+        """Of `processes` that train together, each on a device of this kind."""
+        name = device_name(device)
+        return cls(name, processes) if device.type == "cuda" else cls(f"CPU ({name})", 0)
+
+    def status(self) -> dict[str, Any]:
+        return {
+            "device": self.device[:128],
+            "gpus": self.gpus,
+            "gpuSeconds": round(self.gpus * (self.clock() - self._began)),
+            "startedAt": self.started.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        }
 
 
 def usable_cores(cpu_limit: Path = CPU_LIMIT) -> int:

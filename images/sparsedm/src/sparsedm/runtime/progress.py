@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
 from tqdm import tqdm
 
+from sparsedm.runtime.device import Usage
 from sparsedm.runtime.report_client import ReportClient
 
 HISTORY_LIMIT = 20
@@ -126,8 +126,8 @@ class RunProgress:
     stages: int
     training: Pace
     evaluation: Pace
+    usage: Usage
     reference: Pace = field(default_factory=lambda: Pace(0.0))
-    clock: Callable[[], float] = time.monotonic
     history: list[dict[str, Any]] = field(default_factory=list)
     state: dict[str, Any] = field(default_factory=dict)
     phase: str = "loading"
@@ -181,4 +181,4 @@ class RunProgress:
         if self.history:
             progress["history"] = self.history[-HISTORY_LIMIT:]
         self.console.show(progress, force=urgent)
-        self.client.update(urgent=urgent, progress=progress)
+        self.client.update(urgent=urgent, progress=progress, trainer=self.usage.status())

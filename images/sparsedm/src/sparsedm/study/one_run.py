@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import platform
 import shutil
 import sys
 import time
@@ -36,7 +35,7 @@ from sparsedm.measure.evaluator import Evaluator, Plan
 from sparsedm.measure.macs import Macs, count_macs
 from sparsedm.measure.reference import REFERENCE_FILE
 from sparsedm.models import PRESETS, UViTConfig, build_model, config_of, load_weights
-from sparsedm.runtime.device import limit_threads, pick_device
+from sparsedm.runtime.device import device_name, limit_threads, pick_device
 from sparsedm.runtime.progress import Console
 from sparsedm.runtime.report_client import ReportClient
 from sparsedm.runtime.stop import StopSignal
@@ -141,18 +140,6 @@ def evaluator_of(config: UViTConfig, seed: int, settings: Settings, held_out: bo
     data = open_dataset("fashion-mnist", settings.data, config.image_size, config.channels, split)
     evaluator.set_reference(data, kept)
     return evaluator
-
-
-def device_name(device: torch.device, info: Path = Path("/proc/cpuinfo")) -> str:
-    """The GPU's name, or the CPU's as the kernel has it, or else its architecture."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    try:
-        lines = info.read_text().splitlines()
-    except OSError:
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.machine())
 
 
 # --- recipes: (row, seed, settings, stop) -> Trained ---

@@ -37,7 +37,7 @@ from sparsedm.models.autoencoder import Autoencoder
 from sparsedm.models.precision import first_too_large
 from sparsedm.models.text_encoder import TextEncoder
 from sparsedm.report.page import GRID_COLUMNS, GRID_IMAGES, Course, sample_grid, write_report
-from sparsedm.runtime.device import limit_threads, pick_device
+from sparsedm.runtime.device import Usage, limit_threads, pick_device
 from sparsedm.runtime.processes import SINGLE_PROCESS, ProcessGroup
 from sparsedm.runtime.progress import Console, Pace, RunProgress
 from sparsedm.runtime.report_client import ReportClient
@@ -118,7 +118,7 @@ def _finished(
         finished_manifest(output, config.digest()) if processes.is_rank_zero else None
     )
     if manifest is not None:
-        client.update(progress=finished_progress(manifest))
+        client.update(progress=finished_progress(config, manifest))
     return manifest
 
 
@@ -140,6 +140,7 @@ class Finetune:
         training, sparsity = config.training, config.sparsity
         limit_threads()
         self.device = pick_device()
+        self.usage = Usage.of(self.device, processes.size)
         torch.manual_seed(training.seed)
 
         # What is masked, how, and when.
@@ -209,6 +210,7 @@ class Finetune:
             return
         self.state.restore(checkpoint)
         self.progress.history = self.state.history
+        self._report_best()
         self.progress.training.skip(checkpoint.step * self._passes_of_a_step())
         self.client.update(attempt={"resumedFromStep": checkpoint.step})
         self.console.say(f"Resumed from the checkpoint of step {checkpoint.step}.")
@@ -239,8 +241,8 @@ class Finetune:
         """Measures dense and sparse and writes the artifact, the manifest last, which marks it complete.
         Returns the manifest, or {} on ranks other than 0, which do not write."""
         self.progress.enter("evaluating")
-        best = self.state.best
-        weights = self._sparse_weights() if best is None else best.weights
+        chosen = self._chosen
+        weights = self._sparse_weights() if chosen is None else chosen.weights
         measured = {}
         if self._has_dense:
             measured["dense"] = self._measure(self.dense.state_dict(), keep=GRID_IMAGES)
@@ -308,6 +310,7 @@ class Finetune:
                 self.plan.passes()
                 * (1 + self._has_dense + len(self.config.evaluation.served_precisions) + on_the_way)
             ),
+            usage=self.usage,
         )
 
     @property
@@ -325,6 +328,11 @@ class Finetune:
     @property
     def _chooses(self) -> bool:
         return self.config.evaluation.select == "best"
+
+    @property
+    def _chosen(self) -> Best | None:
+        """The best evaluation, where its weights are to be exported."""
+        return self.state.best if self._chooses else None
 
     def _passes_of_a_step(self) -> float:
         """Forward, backward (as two), and the teacher's forward, in forward passes of the student."""
@@ -472,6 +480,7 @@ class Finetune:
             stagePattern=str(stage.pattern) if self.method.masks else "dense",
             maskFlips=self.state.flips,
             loss=f"{self.state.loss:.4f}",
+            imagesProcessed=self.state.step * self.config.training.images_per_step,
             **speed,
         )
 
@@ -510,13 +519,19 @@ class Finetune:
         self.progress.enter("evaluating")
         state, weights = self.state, self._sparse_weights()
         distance = self._measure(weights, choosing=True).distance
-        fits = self._chooses and pattern == self.config.sparsity.pattern
+        fits = pattern == self.config.sparsity.pattern
         if fits and (state.best is None or distance < state.best.distance):
-            state.best = Best(state.step, distance, {k: v.clone() for k, v in weights.items()})
+            kept = {k: v.clone() for k, v in weights.items()} if self._chooses else None
+            state.best = Best(state.step, distance, kept)
+            self._report_best()
         achieved = sparsity_status(weights, self.config.sparsity.pattern, self.selection)["achieved"]
         state.history.append({"step": state.step, "distance": decimal(distance, 2), "sparsity": achieved})
         self.progress.history = state.history
         self.progress.enter("training")
+
+    def _report_best(self) -> None:
+        if self.state.best is not None:
+            self.client.update(best=self.state.best.status())
 
     def _measure(
         self,
@@ -608,6 +623,8 @@ class Finetune:
             **({"sources": fetched} if (fetched := sources_status()) else {}),
             **(self.teacher.provenance() if self.teacher else {"teacher": "none"}),
             "weights": self._which_weights(),
+            "device": self.usage.device,
+            **({} if self.state.best is None else {"best": self.state.best.status()}),
         }
 
     def _origin_of_reference(self) -> dict[str, Any]:
@@ -626,7 +643,7 @@ class Finetune:
     def _which_weights(self) -> str:
         if not self.total_steps:
             return "as pretrained"
-        which, best = f"EMA, decay {self.config.training.ema_decay:g}", self.state.best
+        which, best = f"EMA, decay {self.config.training.ema_decay:g}", self._chosen
         return which if best is None else f"{which}, of step {best.step}, the best on other seeds"
 
 
@@ -661,12 +678,13 @@ def check_encodes(encoder: TextEncoder, nothing: Tensor) -> None:
         )
 
 
-def finished_progress(manifest: dict[str, Any]) -> dict[str, Any]:
+def finished_progress(config: TrainConfig, manifest: dict[str, Any]) -> dict[str, Any]:
     """Progress of a run that had finished before."""
     steps = manifest["provenance"]["steps"]
     return {
         "step": steps,
         "totalSteps": steps,
+        "imagesProcessed": steps * config.training.images_per_step,
         "percent": 100,
         "display": "100%",
         "phase": "done",
@@ -678,7 +696,9 @@ def finished_progress(manifest: dict[str, Any]) -> dict[str, Any]:
 def result_of(config: TrainConfig, manifest: dict[str, Any]) -> dict[str, Any]:
     """The parts of the report on the end of the run; the same whether it ended now or before."""
     uri, weights = config.output.uri, manifest["weights"]
+    best = manifest["provenance"].get("best")
     return {
+        **({} if best is None else {"best": best}),
         "sparsity": manifest["sparsity"],
         "macs": manifest["macs"],
         "fid": manifest["fid"],

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from sparsedm.decimals import decimal
 from sparsedm.report.curve import Curve
 from sparsedm.sparsity.layers import MaskedLayers
 from sparsedm.training.checkpoint import Checkpoint, CheckpointStore
@@ -19,11 +20,15 @@ LOSS_SMOOTHING = 0.95
 
 @dataclass(frozen=True)
 class Best:
-    """The sparse weights with the smallest distance among the evaluations so far, and their step."""
+    """The evaluation with the smallest distance so far, with its weights where the best are exported."""
 
     step: int
     distance: float
-    weights: dict[str, Tensor]
+    weights: dict[str, Tensor] | None = None
+
+    def status(self) -> dict[str, Any]:
+        """`status.best`."""
+        return {"step": self.step, "distance": decimal(self.distance, 2)}
 
 
 class RunState:
@@ -96,7 +101,7 @@ class RunState:
         for name, parameter in self.student.named_parameters():
             tensors |= {f"optimizer/{name}/{k}": v for k, v in self.optimizer.state[parameter].items()}
         tensors |= {f"mask/{k}": v for k, v in self.layers.masks().items()}
-        if self.best is not None:
+        if self.best is not None and self.best.weights is not None:
             tensors |= {f"best/{k}": v for k, v in self.best.weights.items()}
         tensors["random/noise"] = self.noise.get_state()
         state = {
@@ -135,7 +140,7 @@ class RunState:
         self.stage_sums = state["stageSums"]
         self.history = state["history"]
         self.curve.restore(state["curve"])
-        self.best = Best(*state["best"], groups["best"]) if state.get("best") else None
+        self.best = Best(*state["best"], groups.get("best")) if state.get("best") else None
         self.flips = state["flips"]
         self.stage_flips = state["stageFlips"]
         self.overflows = state["overflows"]

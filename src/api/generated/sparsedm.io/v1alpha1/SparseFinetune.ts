@@ -1256,6 +1256,10 @@ export interface ISparseFinetune {
        */
       "samplesPerSecond"?: string;
       /**
+       * Images trained on, which is step times the images of a step; what a restart repeats counts once.
+       */
+      "imagesProcessed"?: number;
+      /**
        * Estimated seconds to the end.
        */
       "remainingSeconds"?: number;
@@ -1284,6 +1288,48 @@ export interface ISparseFinetune {
          */
         "sparsity"?: string;
       }>;
+    };
+    /**
+     * The evaluation with the smallest distance among those during training, under the target pattern. Its samples have other seeds than those of status.fid. evaluation.select says whether its weights are exported.
+     */
+    "best"?: {
+      /**
+       * Step of the evaluation.
+       */
+      "step"?: number;
+      /**
+       * Frechet distance at this step.
+       */
+      "distance"?: string;
+    };
+    /**
+     * What the trainers of the run have used, over all its attempts and pods.
+     */
+    "trainer"?: {
+      /**
+       * Image of the newest trainer, which made the model, as the container runtime names it: with the digest in its registry, where it came from one.
+       */
+      "image"?: string;
+      /**
+       * What the newest trainer computes on, for example NVIDIA H200 or CPU (AMD EPYC 9554).
+       */
+      "device"?: string;
+      /**
+       * GPUs that train together, in all pods; 0 on CPUs.
+       */
+      "gpus"?: number;
+      /**
+       * Seconds since each trainer began to load its model, times its GPUs, summed over all attempts. 0 on CPUs.
+       */
+      "gpuSeconds"?: number;
+      /**
+       * The part of gpuSeconds that earlier trainers have used.
+       */
+      "earlierGpuSeconds"?: number;
+      /**
+       * When the newest trainer began to load, by its own clock, which tells it from earlier ones.
+       */
+      "startedAt"?: string;
     };
     /**
      * What the trainer has fetched from outside the cluster. Later attempts of the run read the same content, or fail.
