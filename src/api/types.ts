@@ -19,6 +19,7 @@ export type DistanceStatus = NonNullable<GeneratedFinetuneStatus['fid']>;
 export type ModelStatus = NonNullable<GeneratedFinetuneStatus['model']>;
 export type AttemptsStatus = NonNullable<GeneratedFinetuneStatus['attempts']>;
 export type BestStatus = NonNullable<GeneratedFinetuneStatus['best']>;
+export type RollbackStatus = NonNullable<GeneratedFinetuneStatus['rollback']>;
 export type TrainerStatus = NonNullable<GeneratedFinetuneStatus['trainer']>;
 export type Acceptance = NonNullable<SparseFinetuneSpec['acceptance']>;
 

@@ -12,6 +12,7 @@ const TOLD = [
   'fid',
   'model',
   'best',
+  'rollback',
   'trainer',
 ] as const;
 type Told = (typeof TOLD)[number];

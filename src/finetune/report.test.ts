@@ -79,6 +79,7 @@ describe('a trainer’s report', () => {
       },
       model: { uri: 'pvc://models/x', sha256: 'a'.repeat(64), sizeBytes: 4 },
       best: { step: 100, distance: '103.2' },
+      rollback: { stage: 2, pattern: '6:8', step: 120, regressedStep: 180, message: 'It rose.' },
       attempt: { resumedFromStep: 100 },
       trainer: {
         device: 'NVIDIA H200',
@@ -216,6 +217,7 @@ describe('a trainer’s report', () => {
       ),
       model: fields('uri', 'sha256', 'sizeBytes', 'manifestUri', 'sampleGridUri'),
       best: fields('step', 'distance'),
+      rollback: fields('stage', 'pattern', 'step', 'regressedStep', 'message'),
       trainer: fields('device', 'gpus', 'gpuSeconds', 'startedAt'),
     });
     const spec = {
@@ -241,6 +243,7 @@ describe('a trainer’s report', () => {
       'fid',
       'model',
       'best',
+      'rollback',
       'attempt',
       'trainer',
       'error',

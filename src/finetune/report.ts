@@ -8,6 +8,7 @@ import {
   type MacsStatus,
   type ModelStatus,
   type Progress,
+  type RollbackStatus,
   type SourceStatus,
   type SparseFinetune,
   type SparseFinetuneStatus,
@@ -24,6 +25,7 @@ import {
   object,
   reader,
   reportedError,
+  sentence,
   sha256,
   small,
   text,
@@ -48,6 +50,7 @@ export type FinetuneReport = {
   fid?: DistanceStatus;
   model?: ModelStatus;
   best?: BestStatus;
+  rollback?: RollbackStatus;
   attempt?: Pick<AttemptsStatus, 'resumedFromStep'>;
   trainer?: TrainerReport;
   error?: ReportedError;
@@ -132,6 +135,13 @@ export const parseFinetuneReport = reader<FinetuneReport>({
   }),
   model: object<ModelStatus>({ uri, sha256, sizeBytes: count, manifestUri: uri, sampleGridUri: uri }),
   best: object<BestStatus>({ step: count, distance: decimal }),
+  rollback: object<RollbackStatus>({
+    stage: integer(1, 1000),
+    pattern: text(16),
+    step: count,
+    regressedStep: count,
+    message: sentence,
+  }),
   trainer: object<TrainerReport>({ device: text(128), gpus: small, gpuSeconds: count, startedAt: time }),
   attempt: object<Pick<AttemptsStatus, 'resumedFromStep'>>({ resumedFromStep: count }),
   error: reportedError,
@@ -157,7 +167,7 @@ export function withReport(
 
 /** The status with every part of a report but its progress. */
 export function withParts(status: SparseFinetuneStatus, report: FinetuneReport): SparseFinetuneStatus {
-  const { sources, checkpoint, sparsity, macs, fid, model, best, attempt, trainer } = report;
+  const { sources, checkpoint, sparsity, macs, fid, model, best, rollback, attempt, trainer } = report;
   return {
     ...status,
     ...defined({
@@ -168,6 +178,7 @@ export function withParts(status: SparseFinetuneStatus, report: FinetuneReport):
       fid,
       model,
       best,
+      rollback,
       attempts: attempt && { ...status.attempts, ...attempt },
       trainer: trainer && withUsage(status.trainer, trainer),
     }),

@@ -502,6 +502,21 @@ describe('the status of a run that has ended', () => {
     expect(summary(status)).toMatchObject({ QualityGatePassed: want, Succeeded: `True ${reason}` });
   });
 
+  it.each([
+    ['2.9', 'RolledBack', 'after stage 3.'],
+    ['30', 'GateFailed', 'Its gate has not passed'],
+  ])('of a run that rolled back says so, with an increase of %s', (increase, reason, words) => {
+    const rollback = { stage: 2, step: 120, regressedStep: 180, message: 'It rose after stage 3.' };
+    const last = { model, fid: { ...fid, increase }, progress: { step: 120 }, rollback };
+    const finetune = aFinetune({ acceptance: { maxFidIncrease: '3' } });
+    const status = statusOf({ finetune, job: complete, pods: word(last) });
+    const succeeded = findCondition(status.conditions, 'Succeeded');
+    expect(succeeded).toMatchObject({ status: 'True', reason });
+    expect(succeeded?.message).toContain('It rose after stage 3.');
+    expect(succeeded?.message).toContain(words);
+    expect(status).toMatchObject({ rollback, progress: { step: 120, totalSteps: 300, percent: 100 } });
+  });
+
   it('tells how often a failing pod was tried', () => {
     const exhausted = aJob(aFinetune(), ended('Failed', 'BackoffLimitExceeded'));
     const again = aPod(job, 'b', terminated({ exitCode: 1 }));

@@ -196,17 +196,20 @@ function completeStatus(
     ...status,
     phase: 'Succeeded',
     completionTime: status.completionTime ?? at ?? timestamp(now),
-    progress: finalProgress(finetune, status.progress),
+    progress: finalProgress(finetune, status),
   };
   const gate = gateVerdict(finetune, status);
-  const verdict = successVerdict(`The sparse model is at ${status.model.uri}.`, gate);
+  const verdict = successVerdict(status, gate);
   const verdicts = { ...endedVerdicts(verdict, gate), JobReady: jobAtEnd(finetune, held) };
   return withConditions(finetune, ended, verdicts, now);
 }
 
 /** A failed gate does not undo the training, but it must show in one line. */
-function successVerdict(message: string, gate: Verdict): Verdict {
-  if (gate.status === 'True') return yes(REASONS.succeeded, message);
+function successVerdict({ model, rollback }: SparseFinetuneStatus, gate: Verdict): Verdict {
+  const message = `The sparse model is at ${model?.uri ?? ''}.${rollback === undefined ? '' : ` ${rollback.message ?? ''}`}`;
+  if (gate.status === 'True') {
+    return yes(rollback === undefined ? REASONS.succeeded : REASONS.rolledBack, message);
+  }
   return yes(REASONS.succeededBeyondGate, `${message} Its gate has not passed: ${gate.message}`);
 }
 
@@ -234,11 +237,12 @@ function withResults(base: SparseFinetuneStatus, report: FinetuneReport | undefi
   };
 }
 
-function finalProgress({ spec }: SparseFinetune, progress: Progress | undefined): Progress {
+/** A run that has rolled back stays at the step of its model. */
+function finalProgress({ spec }: SparseFinetune, { progress, rollback }: SparseFinetuneStatus): Progress {
   const totalSteps = progress?.totalSteps ?? spec.training?.steps;
   return {
     ...progress,
-    ...(totalSteps === undefined ? {} : { totalSteps, step: totalSteps }),
+    ...(totalSteps === undefined ? {} : { totalSteps, step: rollback?.step ?? totalSteps }),
     percent: 100,
     display: '100%',
     phase: 'done',

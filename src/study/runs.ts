@@ -30,8 +30,8 @@ export function refusedRun(run: StudyRun, message: string): StudyRun {
  */
 export function updatedRun(run: StudyRun, finetune: SparseFinetune | undefined): StudyRun {
   if (finetune === undefined) return hasEnded(run) ? run : { ...identity(run), phase: 'Waiting' };
-  const { phase = 'Pending', conditions } = finetune.status ?? {};
-  const why = phase === 'Failed' ? findCondition(conditions, 'Succeeded')?.message : undefined;
+  const { phase = 'Pending', conditions, rollback } = finetune.status ?? {};
+  const why = phase === 'Failed' ? findCondition(conditions, 'Succeeded')?.message : rollback?.message;
   return {
     ...identity(run),
     phase,
@@ -41,7 +41,9 @@ export function updatedRun(run: StudyRun, finetune: SparseFinetune | undefined):
 }
 
 function figuresOf({ status = {} }: SparseFinetune): Partial<StudyRun> {
-  const { fid, macs, model } = status;
+  const { fid, macs, model, rollback } = status;
+  // Its model has another pattern than the row.
+  if (rollback !== undefined) return defined({ modelUri: model?.uri });
   return defined({
     metric: fid?.metric,
     denseDistance: fid?.dense,

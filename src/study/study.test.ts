@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { SparseFinetuneSpec, SparseStudy, SparseStudySpec, StudyRun } from '../api/types';
 import { findCondition } from '../kube/conditions';
 import { cellsOf } from './cells';
-import { bestOf, groupsOf } from './figures';
+import { bestOf, groupsOf, isMeasured } from './figures';
 import { plotOf } from './plot';
 import { hasEnded, isActive, updatedRun } from './runs';
 import { buildStatus, due, transitions, type Observed } from './status';
@@ -206,6 +206,18 @@ describe('rows', () => {
         modelUri: 'pvc://models/grid/grid-1',
       }),
     );
+  });
+
+  it('have no figures of a run that went back to another pattern, and say so', () => {
+    const status = {
+      phase: 'Succeeded' as const,
+      fid: { metric: 'fd', dense: '11.2', sparse: '12.2' },
+      model: { uri: 'pvc://models/grid/grid-1' },
+      rollback: { stage: 2, pattern: '6:8', message: 'The distance rose.' },
+    };
+    const run = updatedRun(aRun('grid-1', { phase: 'Waiting' }), finetune(status));
+    expect(run.message).toBe('The distance rose.');
+    expect(isMeasured(run)).toBe(false);
   });
 
   it('stay when an ended SparseFinetune goes, and wait again when one under way does', () => {

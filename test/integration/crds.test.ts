@@ -596,6 +596,18 @@ describe('a SparseFinetune is refused', () => {
       'remove it, or change type',
     ],
     [
+      'a regression without measure',
+      { sparsity: { schedule: { onRegression: 'Stop', maxRegressionPercent: 1001 } } },
+      'spec.sparsity.schedule.maxRegressionPercent',
+      'write a whole number from 0 to 1000',
+    ],
+    [
+      'another reaction to a regression',
+      { sparsity: { schedule: { onRegression: 'Retry' } } },
+      'spec.sparsity.schedule.onRegression',
+      '"Continue", "RollBack", "Stop"',
+    ],
+    [
       'a freeze above 100 %',
       { sparsity: { schedule: { freezeMaskPercent: 101 } } },
       'spec.sparsity.schedule.freezeMaskPercent',

@@ -126,7 +126,13 @@ describe('a study', () => {
       model: { teacher: { preset: 'fashion-mnist-uvit-tiny', pretrained: { uri: source } } },
       sparsity: {
         maskUpdateSteps: 2,
-        schedule: { family: 'doubling', rampPercent: 10, freezeMaskPercent: 80 },
+        schedule: {
+          family: 'doubling',
+          rampPercent: 10,
+          freezeMaskPercent: 80,
+          onRegression: 'RollBack',
+          maxRegressionPercent: 20,
+        },
         layers: { include: ['*.attn.qkv'] },
         regularization: '0.001',
         distillationWeight: '30',

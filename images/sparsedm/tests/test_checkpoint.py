@@ -14,6 +14,7 @@ import pytest
 import torch
 from safetensors.torch import save
 
+from sparsedm.errors import InputError
 from sparsedm.files import write_atomically
 from sparsedm.training import checkpoint as module
 from sparsedm.training.checkpoint import CheckpointStore
@@ -40,6 +41,18 @@ def test_round_trip(tmp_path: Path) -> None:
 
 def test_no_checkpoint_at_all(tmp_path: Path) -> None:
     assert CheckpointStore(tmp_path / "none", 2).resume() == (None, [])
+
+
+def test_keeps_the_pinned_one_however_old(tmp_path: Path) -> None:
+    store = saved(tmp_path, 50, keep=1)
+    store.pinned = 50
+    for step in (100, 150):
+        store.save(step, {}, {})
+    assert store.steps() == [150, 50]
+    assert store.load(50).step == 50
+    (tmp_path / "step-00000050/state.json").write_text("{}")
+    with pytest.raises(InputError, match="of the last good stage, is damaged"):
+        store.load(50)
 
 
 def test_keeps_the_newest_and_names_the_latest(tmp_path: Path) -> None:

@@ -236,6 +236,13 @@ def test_custom_stages() -> None:
         ("sparsity.schedule.freezeMaskPercent", 101, "must be a whole number from 0 to 100"),
         ("sparsity.schedule.rampPercent", 0, "rampPercent must be a whole number from 1 to 99"),
         ("sparsity.schedule", {"type": "fixed", "rampPercent": 20}, "it belongs to progressive"),
+        ("sparsity.schedule.onRegression", "stop", "must be one of Continue, RollBack, Stop"),
+        (
+            "sparsity.schedule",
+            {"onRegression": "Stop", "maxRegressionPercent": 1001},
+            "maxRegressionPercent must be a whole number from 0 to 1000",
+        ),
+        ("sparsity", {"pattern": "31:32", "schedule": {"onRegression": "Stop"}}, "a schedule of one stage"),
         ("sparsity.schedule.family", "halves", "family must be one of linear, doubling"),
         ("sparsity.schedule", {"type": "fixed", "family": "doubling"}, "family must be absent when"),
         ("sparsity.maskType", "gradient", "sparsity.maskType must be one of magnitude, random, fixed"),

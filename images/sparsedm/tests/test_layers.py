@@ -11,7 +11,14 @@ from torch import nn
 
 from sparsedm.models import UViTConfig, build_model
 from sparsedm.sparsity import masks as module
-from sparsedm.sparsity.layers import MaskedLayers, bake_masks, masks_for, select_layers
+from sparsedm.sparsity.layers import (
+    MaskedLayers,
+    Selection,
+    SkippedLayer,
+    bake_masks,
+    masks_for,
+    select_layers,
+)
 from sparsedm.sparsity.masks import group_counts, has_negative_zero, nm_mask
 from sparsedm.sparsity.methods import build_method
 from sparsedm.sparsity.pattern import Pattern
@@ -189,6 +196,10 @@ def test_a_stage_pattern_that_does_not_fit_leaves_the_layer_dense() -> None:
     layers = MaskedLayers(model, ["0"], build_method("ste").masked_weight)
     assert layers.left_dense(Pattern(7, 8)) == ["0"]
     assert layers.left_dense(Pattern(2, 4)) == []
+    selection = Selection(("0",), (), ())
+    assert layers.fitting(selection, Pattern(2, 4)) == selection
+    reason = "input dimension 12 is not a multiple of 8"
+    assert layers.fitting(selection, Pattern(7, 8)) == Selection((), (SkippedLayer("0", reason, True),), ())
     layers.refresh(Pattern(7, 8))
     assert layers.masks()["0"].all()
     layers.refresh(Pattern(2, 4))

@@ -91,6 +91,15 @@ class Diverged(SparseDMError):
         self.step = step
 
 
+class Regressed(SparseDMError):
+    """A stage of the schedule has made the model worse than the configuration allows."""
+
+    exit_code = 4
+
+    def __init__(self, message: str) -> None:
+        super().__init__("QualityRegressed", message)
+
+
 class Interrupted(SparseDMError):
     """SIGTERM (143) or SIGINT (130) stopped the process; a retry resumes where it stopped."""
 

@@ -13,10 +13,10 @@ const schema74 = {
       "$ref": "a6f0oUEaFqHmymdwnqPORTNOTU7GczWAkwGD0uYU"
     },
     "spec": {
-      "$ref": "i8sqEvFGvyaNzSq7eTY3KTi7QCEDTrk2ihLwMSociyQ"
+      "$ref": "9SsDf5zpZB3A961QFlrFvx1Kz89BL7SfbtswOFsQuo"
     },
     "status": {
-      "$ref": "qIKtSWoSCdAKUKguXnFpTq8LY6M3LWLd14Rq19GxaY"
+      "$ref": "mVJK9SHy5WK9z230f9ujIqVNK9cEG4ORWrWhqCNb8"
     }
   },
   "required": ["spec", "apiVersion", "kind"],
@@ -154,7 +154,7 @@ const schema79 = {
       "$ref": "PVGn6Dq9RZi9inhMWluXEOEQcuYA8Rq0iyvm5Xr8x0"
     },
     "sparsity": {
-      "$ref": "u8LCoz02kequ23Mf3UmQMVQFknG5AHeCWVm90yhPCEs"
+      "$ref": "OINBuLdtC9m3CglOE1HE09WNi3SLedUQhN1QmaB5Aw"
     },
     "training": {
       "$ref": "QVCTH2XwcDaSk8FxWvlAvMUXet75skBDH7MtcLHOA"
@@ -2678,7 +2678,7 @@ const schema88 = {
       "$ref": "CZNoVCXQYuwanyJkiA9GsIPJnKVUhcC3TsHe7jwaJk"
     },
     "schedule": {
-      "$ref": "9vjpOyWgvJ3WIfrnCROyKgBEnBhcqzk0hdH79KnWY5Q"
+      "$ref": "WWqnpEcsdGY09HIQ8rjwoTTT5mzu5dskGhxL1dLz9s"
     },
     "layers": {
       "$ref": "wWWJLPwkRQSiVyuQ9c5puFLj4SPpTgS3y9Uam5Xc"
@@ -2893,6 +2893,12 @@ const schema92 = {
     },
     "freezeMaskPercent": {
       "$ref": "fNolaFyq1oNYLHL79YDVBeuKfM8YmIhEf8FJ0XzWD4"
+    },
+    "onRegression": {
+      "$ref": "hFwRpBmYC85d5kLV7UB832nOLE4CMTEBagdQYdOdX4"
+    },
+    "maxRegressionPercent": {
+      "$ref": "CZNoVCXQYuwanyJkiA9GsIPJnKVUhcC3TsHe7jwaJk"
     }
   },
   "nullable": true
@@ -3336,6 +3342,54 @@ function validate200(data, {
   validate200.errors = vErrors;
   return errors === 0;
 }
+const schema100 = {
+  "type": "string",
+  "enum": ["Continue", "RollBack", "Stop"],
+  "nullable": true
+};
+function validate202(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (!(data === "Continue" || data === "RollBack" || data === "Stop")) {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/enum",
+      keyword: "enum",
+      params: {
+        allowedValues: schema100.enum
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
+    }
+    errors++;
+  }
+  validate202.errors = vErrors;
+  return errors === 0;
+}
 function validate186(data, {
   instancePath = "",
   parentData,
@@ -3416,11 +3470,33 @@ function validate186(data, {
         errors = vErrors.length;
       }
     }
+    if (data.onRegression !== undefined) {
+      if (!validate202(data.onRegression, {
+        instancePath: instancePath + "/onRegression",
+        parentData: data,
+        parentDataProperty: "onRegression",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate202.errors : vErrors.concat(validate202.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.maxRegressionPercent !== undefined) {
+      if (!validate67(data.maxRegressionPercent, {
+        instancePath: instancePath + "/maxRegressionPercent",
+        parentData: data,
+        parentDataProperty: "maxRegressionPercent",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
+        errors = vErrors.length;
+      }
+    }
   }
   validate186.errors = vErrors;
   return errors === 0;
 }
-const schema100 = {
+const schema101 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -3433,7 +3509,7 @@ const schema100 = {
   },
   "nullable": true
 };
-const schema101 = {
+const schema102 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 64,
@@ -3507,7 +3583,7 @@ function validate68(data, {
   validate68.errors = vErrors;
   return errors === 0;
 }
-function validate204(data, {
+function validate207(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3577,10 +3653,10 @@ function validate204(data, {
       }
     }
   }
-  validate204.errors = vErrors;
+  validate207.errors = vErrors;
   return errors === 0;
 }
-const schema102 = {
+const schema103 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -3588,7 +3664,7 @@ const schema102 = {
   },
   "nullable": true
 };
-function validate207(data, {
+function validate210(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3642,10 +3718,10 @@ function validate207(data, {
       }
     }
   }
-  validate207.errors = vErrors;
+  validate210.errors = vErrors;
   return errors === 0;
 }
-function validate203(data, {
+function validate206(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3671,29 +3747,29 @@ function validate203(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.include !== undefined) {
-      if (!validate204(data.include, {
+      if (!validate207(data.include, {
         instancePath: instancePath + "/include",
         parentData: data,
         parentDataProperty: "include",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate204.errors : vErrors.concat(validate204.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.exclude !== undefined) {
-      if (!validate207(data.exclude, {
-        instancePath: instancePath + "/exclude",
-        parentData: data,
-        parentDataProperty: "exclude",
         rootData
       })) {
         vErrors = vErrors === null ? validate207.errors : vErrors.concat(validate207.errors);
         errors = vErrors.length;
       }
     }
+    if (data.exclude !== undefined) {
+      if (!validate210(data.exclude, {
+        instancePath: instancePath + "/exclude",
+        parentData: data,
+        parentDataProperty: "exclude",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate210.errors : vErrors.concat(validate210.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate203.errors = vErrors;
+  validate206.errors = vErrors;
   return errors === 0;
 }
 const schema30 = {
@@ -3827,13 +3903,13 @@ function validate178(data, {
       }
     }
     if (data.layers !== undefined) {
-      if (!validate203(data.layers, {
+      if (!validate206(data.layers, {
         instancePath: instancePath + "/layers",
         parentData: data,
         parentDataProperty: "layers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate203.errors : vErrors.concat(validate203.errors);
+        vErrors = vErrors === null ? validate206.errors : vErrors.concat(validate206.errors);
         errors = vErrors.length;
       }
     }
@@ -3874,7 +3950,7 @@ function validate178(data, {
   validate178.errors = vErrors;
   return errors === 0;
 }
-const schema103 = {
+const schema104 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -3923,7 +3999,7 @@ const schema103 = {
   },
   "nullable": true
 };
-const schema104 = {
+const schema105 = {
   "type": "integer",
   "format": "int64",
   "default": 300,
@@ -3931,7 +4007,7 @@ const schema104 = {
   "maximum": 100000000,
   "nullable": true
 };
-function validate216(data, {
+function validate219(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4007,17 +4083,17 @@ function validate216(data, {
       errors++;
     }
   }
-  validate216.errors = vErrors;
+  validate219.errors = vErrors;
   return errors === 0;
 }
-const schema105 = {
+const schema106 = {
   "type": "integer",
   "default": 64,
   "minimum": 1,
   "maximum": 65536,
   "nullable": true
 };
-function validate218(data, {
+function validate221(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4077,17 +4153,17 @@ function validate218(data, {
       errors++;
     }
   }
-  validate218.errors = vErrors;
+  validate221.errors = vErrors;
   return errors === 0;
 }
-const schema106 = {
+const schema107 = {
   "type": "integer",
   "default": 1,
   "minimum": 1,
   "maximum": 1024,
   "nullable": true
 };
-function validate220(data, {
+function validate223(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4147,7 +4223,7 @@ function validate220(data, {
       errors++;
     }
   }
-  validate220.errors = vErrors;
+  validate223.errors = vErrors;
   return errors === 0;
 }
 const schema31 = {
@@ -4182,13 +4258,13 @@ function validate70(data, {
   validate70.errors = vErrors;
   return errors === 0;
 }
-const schema107 = {
+const schema108 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.0002",
   "nullable": true
 };
-function validate224(data, {
+function validate227(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4230,16 +4306,16 @@ function validate224(data, {
       errors++;
     }
   }
-  validate224.errors = vErrors;
+  validate227.errors = vErrors;
   return errors === 0;
 }
-const schema108 = {
+const schema109 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.03",
   "nullable": true
 };
-function validate226(data, {
+function validate229(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4281,10 +4357,10 @@ function validate226(data, {
       errors++;
     }
   }
-  validate226.errors = vErrors;
+  validate229.errors = vErrors;
   return errors === 0;
 }
-const schema109 = {
+const schema110 = {
   "type": "array",
   "minItems": 2,
   "maxItems": 2,
@@ -4294,11 +4370,11 @@ const schema109 = {
   },
   "nullable": true
 };
-const schema110 = {
+const schema111 = {
   "type": "string",
   "maxLength": 20
 };
-function validate229(data, {
+function validate232(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4339,10 +4415,10 @@ function validate229(data, {
     }
     errors++;
   }
-  validate229.errors = vErrors;
+  validate232.errors = vErrors;
   return errors === 0;
 }
-function validate228(data, {
+function validate231(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4401,28 +4477,28 @@ function validate228(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate229(data[i0], {
+      if (!validate232(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate229.errors : vErrors.concat(validate229.errors);
+        vErrors = vErrors === null ? validate232.errors : vErrors.concat(validate232.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate228.errors = vErrors;
+  validate231.errors = vErrors;
   return errors === 0;
 }
-const schema111 = {
+const schema112 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0,
   "maximum": 100000000,
   "nullable": true
 };
-function validate232(data, {
+function validate235(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4498,16 +4574,16 @@ function validate232(data, {
       errors++;
     }
   }
-  validate232.errors = vErrors;
+  validate235.errors = vErrors;
   return errors === 0;
 }
-const schema112 = {
+const schema113 = {
   "type": "string",
   "enum": ["constant", "cosine"],
   "default": "constant",
   "nullable": true
 };
-function validate234(data, {
+function validate237(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4537,7 +4613,7 @@ function validate234(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema112.enum
+        allowedValues: schema113.enum
       }
     };
     if (vErrors === null) {
@@ -4547,16 +4623,16 @@ function validate234(data, {
     }
     errors++;
   }
-  validate234.errors = vErrors;
+  validate237.errors = vErrors;
   return errors === 0;
 }
-const schema113 = {
+const schema114 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.99",
   "nullable": true
 };
-function validate236(data, {
+function validate239(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4598,7 +4674,7 @@ function validate236(data, {
       errors++;
     }
   }
-  validate236.errors = vErrors;
+  validate239.errors = vErrors;
   return errors === 0;
 }
 const schema32 = {
@@ -4650,7 +4726,7 @@ function validate71(data, {
   validate71.errors = vErrors;
   return errors === 0;
 }
-const schema114 = {
+const schema115 = {
   "type": "integer",
   "format": "int64",
   "default": 0,
@@ -4658,7 +4734,7 @@ const schema114 = {
   "maximum": 2147483647,
   "nullable": true
 };
-function validate239(data, {
+function validate242(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4734,16 +4810,16 @@ function validate239(data, {
       errors++;
     }
   }
-  validate239.errors = vErrors;
+  validate242.errors = vErrors;
   return errors === 0;
 }
-const schema115 = {
+const schema116 = {
   "type": "string",
   "maxLength": 20,
   "default": "1.0",
   "nullable": true
 };
-function validate241(data, {
+function validate244(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4785,10 +4861,10 @@ function validate241(data, {
       errors++;
     }
   }
-  validate241.errors = vErrors;
+  validate244.errors = vErrors;
   return errors === 0;
 }
-function validate215(data, {
+function validate218(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4814,35 +4890,35 @@ function validate215(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.steps !== undefined) {
-      if (!validate216(data.steps, {
+      if (!validate219(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate216.errors : vErrors.concat(validate216.errors);
+        vErrors = vErrors === null ? validate219.errors : vErrors.concat(validate219.errors);
         errors = vErrors.length;
       }
     }
     if (data.batchSize !== undefined) {
-      if (!validate218(data.batchSize, {
+      if (!validate221(data.batchSize, {
         instancePath: instancePath + "/batchSize",
         parentData: data,
         parentDataProperty: "batchSize",
         rootData
       })) {
-        vErrors = vErrors === null ? validate218.errors : vErrors.concat(validate218.errors);
+        vErrors = vErrors === null ? validate221.errors : vErrors.concat(validate221.errors);
         errors = vErrors.length;
       }
     }
     if (data.gradientAccumulationSteps !== undefined) {
-      if (!validate220(data.gradientAccumulationSteps, {
+      if (!validate223(data.gradientAccumulationSteps, {
         instancePath: instancePath + "/gradientAccumulationSteps",
         parentData: data,
         parentDataProperty: "gradientAccumulationSteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate220.errors : vErrors.concat(validate220.errors);
+        vErrors = vErrors === null ? validate223.errors : vErrors.concat(validate223.errors);
         errors = vErrors.length;
       }
     }
@@ -4869,68 +4945,68 @@ function validate215(data, {
       }
     }
     if (data.learningRate !== undefined) {
-      if (!validate224(data.learningRate, {
+      if (!validate227(data.learningRate, {
         instancePath: instancePath + "/learningRate",
         parentData: data,
         parentDataProperty: "learningRate",
         rootData
       })) {
-        vErrors = vErrors === null ? validate224.errors : vErrors.concat(validate224.errors);
+        vErrors = vErrors === null ? validate227.errors : vErrors.concat(validate227.errors);
         errors = vErrors.length;
       }
     }
     if (data.weightDecay !== undefined) {
-      if (!validate226(data.weightDecay, {
+      if (!validate229(data.weightDecay, {
         instancePath: instancePath + "/weightDecay",
         parentData: data,
         parentDataProperty: "weightDecay",
         rootData
       })) {
-        vErrors = vErrors === null ? validate226.errors : vErrors.concat(validate226.errors);
+        vErrors = vErrors === null ? validate229.errors : vErrors.concat(validate229.errors);
         errors = vErrors.length;
       }
     }
     if (data.betas !== undefined) {
-      if (!validate228(data.betas, {
+      if (!validate231(data.betas, {
         instancePath: instancePath + "/betas",
         parentData: data,
         parentDataProperty: "betas",
         rootData
       })) {
-        vErrors = vErrors === null ? validate228.errors : vErrors.concat(validate228.errors);
+        vErrors = vErrors === null ? validate231.errors : vErrors.concat(validate231.errors);
         errors = vErrors.length;
       }
     }
     if (data.warmupSteps !== undefined) {
-      if (!validate232(data.warmupSteps, {
+      if (!validate235(data.warmupSteps, {
         instancePath: instancePath + "/warmupSteps",
         parentData: data,
         parentDataProperty: "warmupSteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate232.errors : vErrors.concat(validate232.errors);
+        vErrors = vErrors === null ? validate235.errors : vErrors.concat(validate235.errors);
         errors = vErrors.length;
       }
     }
     if (data.learningRateSchedule !== undefined) {
-      if (!validate234(data.learningRateSchedule, {
+      if (!validate237(data.learningRateSchedule, {
         instancePath: instancePath + "/learningRateSchedule",
         parentData: data,
         parentDataProperty: "learningRateSchedule",
         rootData
       })) {
-        vErrors = vErrors === null ? validate234.errors : vErrors.concat(validate234.errors);
+        vErrors = vErrors === null ? validate237.errors : vErrors.concat(validate237.errors);
         errors = vErrors.length;
       }
     }
     if (data.emaDecay !== undefined) {
-      if (!validate236(data.emaDecay, {
+      if (!validate239(data.emaDecay, {
         instancePath: instancePath + "/emaDecay",
         parentData: data,
         parentDataProperty: "emaDecay",
         rootData
       })) {
-        vErrors = vErrors === null ? validate236.errors : vErrors.concat(validate236.errors);
+        vErrors = vErrors === null ? validate239.errors : vErrors.concat(validate239.errors);
         errors = vErrors.length;
       }
     }
@@ -4946,32 +5022,32 @@ function validate215(data, {
       }
     }
     if (data.seed !== undefined) {
-      if (!validate239(data.seed, {
+      if (!validate242(data.seed, {
         instancePath: instancePath + "/seed",
         parentData: data,
         parentDataProperty: "seed",
         rootData
       })) {
-        vErrors = vErrors === null ? validate239.errors : vErrors.concat(validate239.errors);
+        vErrors = vErrors === null ? validate242.errors : vErrors.concat(validate242.errors);
         errors = vErrors.length;
       }
     }
     if (data.gradientClip !== undefined) {
-      if (!validate241(data.gradientClip, {
+      if (!validate244(data.gradientClip, {
         instancePath: instancePath + "/gradientClip",
         parentData: data,
         parentDataProperty: "gradientClip",
         rootData
       })) {
-        vErrors = vErrors === null ? validate241.errors : vErrors.concat(validate241.errors);
+        vErrors = vErrors === null ? validate244.errors : vErrors.concat(validate244.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate215.errors = vErrors;
+  validate218.errors = vErrors;
   return errors === 0;
 }
-const schema116 = {
+const schema117 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -4984,14 +5060,14 @@ const schema116 = {
   },
   "nullable": true
 };
-const schema117 = {
+const schema118 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1,
   "maximum": 100000000,
   "nullable": true
 };
-function validate245(data, {
+function validate248(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5067,17 +5143,17 @@ function validate245(data, {
       errors++;
     }
   }
-  validate245.errors = vErrors;
+  validate248.errors = vErrors;
   return errors === 0;
 }
-const schema118 = {
+const schema119 = {
   "type": "integer",
   "default": 2,
   "minimum": 1,
   "maximum": 100,
   "nullable": true
 };
-function validate247(data, {
+function validate250(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5137,10 +5213,10 @@ function validate247(data, {
       errors++;
     }
   }
-  validate247.errors = vErrors;
+  validate250.errors = vErrors;
   return errors === 0;
 }
-function validate244(data, {
+function validate247(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5166,32 +5242,32 @@ function validate244(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.everySteps !== undefined) {
-      if (!validate245(data.everySteps, {
+      if (!validate248(data.everySteps, {
         instancePath: instancePath + "/everySteps",
         parentData: data,
         parentDataProperty: "everySteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate245.errors : vErrors.concat(validate245.errors);
+        vErrors = vErrors === null ? validate248.errors : vErrors.concat(validate248.errors);
         errors = vErrors.length;
       }
     }
     if (data.keep !== undefined) {
-      if (!validate247(data.keep, {
+      if (!validate250(data.keep, {
         instancePath: instancePath + "/keep",
         parentData: data,
         parentDataProperty: "keep",
         rootData
       })) {
-        vErrors = vErrors === null ? validate247.errors : vErrors.concat(validate247.errors);
+        vErrors = vErrors === null ? validate250.errors : vErrors.concat(validate250.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate244.errors = vErrors;
+  validate247.errors = vErrors;
   return errors === 0;
 }
-const schema119 = {
+const schema120 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -5237,13 +5313,13 @@ const schema119 = {
   },
   "nullable": true
 };
-const schema120 = {
+const schema121 = {
   "type": "string",
   "enum": ["fid", "fd"],
   "default": "fd",
   "nullable": true
 };
-function validate251(data, {
+function validate254(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5273,7 +5349,7 @@ function validate251(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema120.enum
+        allowedValues: schema121.enum
       }
     };
     if (vErrors === null) {
@@ -5283,17 +5359,17 @@ function validate251(data, {
     }
     errors++;
   }
-  validate251.errors = vErrors;
+  validate254.errors = vErrors;
   return errors === 0;
 }
-const schema121 = {
+const schema122 = {
   "type": "integer",
   "default": 500,
   "minimum": 2,
   "maximum": 1000000,
   "nullable": true
 };
-function validate253(data, {
+function validate256(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5353,17 +5429,17 @@ function validate253(data, {
       errors++;
     }
   }
-  validate253.errors = vErrors;
+  validate256.errors = vErrors;
   return errors === 0;
 }
-const schema122 = {
+const schema123 = {
   "type": "integer",
   "default": 20,
   "minimum": 1,
   "maximum": 1000,
   "nullable": true
 };
-function validate255(data, {
+function validate258(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5423,16 +5499,16 @@ function validate255(data, {
       errors++;
     }
   }
-  validate255.errors = vErrors;
+  validate258.errors = vErrors;
   return errors === 0;
 }
-const schema123 = {
+const schema124 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.5",
   "nullable": true
 };
-function validate257(data, {
+function validate260(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5474,16 +5550,16 @@ function validate257(data, {
       errors++;
     }
   }
-  validate257.errors = vErrors;
+  validate260.errors = vErrors;
   return errors === 0;
 }
-const schema124 = {
+const schema125 = {
   "type": "string",
   "enum": ["dpm-solver++", "ddim", "euler-maruyama"],
   "default": "dpm-solver++",
   "nullable": true
 };
-function validate259(data, {
+function validate262(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5513,7 +5589,7 @@ function validate259(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema124.enum
+        allowedValues: schema125.enum
       }
     };
     if (vErrors === null) {
@@ -5523,10 +5599,10 @@ function validate259(data, {
     }
     errors++;
   }
-  validate259.errors = vErrors;
+  validate262.errors = vErrors;
   return errors === 0;
 }
-const schema125 = {
+const schema126 = {
   "type": "array",
   "maxItems": 2,
   "items": {
@@ -5534,11 +5610,11 @@ const schema125 = {
   },
   "nullable": true
 };
-const schema126 = {
+const schema127 = {
   "type": "string",
   "enum": ["fp32", "bf16", "fp16"]
 };
-function validate263(data, {
+function validate266(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5568,7 +5644,7 @@ function validate263(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema126.enum
+        allowedValues: schema127.enum
       }
     };
     if (vErrors === null) {
@@ -5578,10 +5654,10 @@ function validate263(data, {
     }
     errors++;
   }
-  validate263.errors = vErrors;
+  validate266.errors = vErrors;
   return errors === 0;
 }
-function validate262(data, {
+function validate265(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5624,27 +5700,27 @@ function validate262(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate263(data[i0], {
+      if (!validate266(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate263.errors : vErrors.concat(validate263.errors);
+        vErrors = vErrors === null ? validate266.errors : vErrors.concat(validate266.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate262.errors = vErrors;
+  validate265.errors = vErrors;
   return errors === 0;
 }
-const schema127 = {
+const schema128 = {
   "type": "string",
   "maxLength": 512,
   "default": "file:///opt/sparsedm/weights/fashion-mnist-extractor.safetensors",
   "nullable": true
 };
-function validate266(data, {
+function validate269(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5686,10 +5762,10 @@ function validate266(data, {
       errors++;
     }
   }
-  validate266.errors = vErrors;
+  validate269.errors = vErrors;
   return errors === 0;
 }
-const schema128 = {
+const schema129 = {
   "type": "object",
   "required": ["format", "uri"],
   "properties": {
@@ -5708,11 +5784,11 @@ const schema128 = {
   },
   "nullable": true
 };
-const schema129 = {
+const schema130 = {
   "type": "string",
   "enum": ["fashion-mnist", "cifar10", "celeba", "image-folder", "imagenet256-features", "imagenet512-features", "mscoco256-features", "emoji-features"]
 };
-function validate270(data, {
+function validate273(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5742,7 +5818,7 @@ function validate270(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema129.enum
+        allowedValues: schema130.enum
       }
     };
     if (vErrors === null) {
@@ -5752,15 +5828,15 @@ function validate270(data, {
     }
     errors++;
   }
-  validate270.errors = vErrors;
+  validate273.errors = vErrors;
   return errors === 0;
 }
-const schema130 = {
+const schema131 = {
   "type": "string",
   "enum": ["test", "train"],
   "nullable": true
 };
-function validate273(data, {
+function validate276(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5790,7 +5866,7 @@ function validate273(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema130.enum
+        allowedValues: schema131.enum
       }
     };
     if (vErrors === null) {
@@ -5800,10 +5876,10 @@ function validate273(data, {
     }
     errors++;
   }
-  validate273.errors = vErrors;
+  validate276.errors = vErrors;
   return errors === 0;
 }
-function validate269(data, {
+function validate272(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5861,13 +5937,13 @@ function validate269(data, {
       errors++;
     }
     if (data.format !== undefined) {
-      if (!validate270(data.format, {
+      if (!validate273(data.format, {
         instancePath: instancePath + "/format",
         parentData: data,
         parentDataProperty: "format",
         rootData
       })) {
-        vErrors = vErrors === null ? validate270.errors : vErrors.concat(validate270.errors);
+        vErrors = vErrors === null ? validate273.errors : vErrors.concat(validate273.errors);
         errors = vErrors.length;
       }
     }
@@ -5883,13 +5959,13 @@ function validate269(data, {
       }
     }
     if (data.split !== undefined) {
-      if (!validate273(data.split, {
+      if (!validate276(data.split, {
         instancePath: instancePath + "/split",
         parentData: data,
         parentDataProperty: "split",
         rootData
       })) {
-        vErrors = vErrors === null ? validate273.errors : vErrors.concat(validate273.errors);
+        vErrors = vErrors === null ? validate276.errors : vErrors.concat(validate276.errors);
         errors = vErrors.length;
       }
     }
@@ -5905,10 +5981,10 @@ function validate269(data, {
       }
     }
   }
-  validate269.errors = vErrors;
+  validate272.errors = vErrors;
   return errors === 0;
 }
-const schema131 = {
+const schema132 = {
   "type": "integer",
   "format": "int64",
   "default": 0,
@@ -5916,7 +5992,7 @@ const schema131 = {
   "maximum": 100000000,
   "nullable": true
 };
-function validate278(data, {
+function validate281(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5992,16 +6068,16 @@ function validate278(data, {
       errors++;
     }
   }
-  validate278.errors = vErrors;
+  validate281.errors = vErrors;
   return errors === 0;
 }
-const schema132 = {
+const schema133 = {
   "type": "string",
   "enum": ["last", "best"],
   "default": "last",
   "nullable": true
 };
-function validate280(data, {
+function validate283(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6031,7 +6107,7 @@ function validate280(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema132.enum
+        allowedValues: schema133.enum
       }
     };
     if (vErrors === null) {
@@ -6041,10 +6117,10 @@ function validate280(data, {
     }
     errors++;
   }
-  validate280.errors = vErrors;
+  validate283.errors = vErrors;
   return errors === 0;
 }
-function validate250(data, {
+function validate253(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6070,57 +6146,57 @@ function validate250(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.metric !== undefined) {
-      if (!validate251(data.metric, {
+      if (!validate254(data.metric, {
         instancePath: instancePath + "/metric",
         parentData: data,
         parentDataProperty: "metric",
         rootData
       })) {
-        vErrors = vErrors === null ? validate251.errors : vErrors.concat(validate251.errors);
+        vErrors = vErrors === null ? validate254.errors : vErrors.concat(validate254.errors);
         errors = vErrors.length;
       }
     }
     if (data.samples !== undefined) {
-      if (!validate253(data.samples, {
+      if (!validate256(data.samples, {
         instancePath: instancePath + "/samples",
         parentData: data,
         parentDataProperty: "samples",
         rootData
       })) {
-        vErrors = vErrors === null ? validate253.errors : vErrors.concat(validate253.errors);
+        vErrors = vErrors === null ? validate256.errors : vErrors.concat(validate256.errors);
         errors = vErrors.length;
       }
     }
     if (data.steps !== undefined) {
-      if (!validate255(data.steps, {
+      if (!validate258(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate255.errors : vErrors.concat(validate255.errors);
+        vErrors = vErrors === null ? validate258.errors : vErrors.concat(validate258.errors);
         errors = vErrors.length;
       }
     }
     if (data.guidance !== undefined) {
-      if (!validate257(data.guidance, {
+      if (!validate260(data.guidance, {
         instancePath: instancePath + "/guidance",
         parentData: data,
         parentDataProperty: "guidance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate257.errors : vErrors.concat(validate257.errors);
+        vErrors = vErrors === null ? validate260.errors : vErrors.concat(validate260.errors);
         errors = vErrors.length;
       }
     }
     if (data.sampler !== undefined) {
-      if (!validate259(data.sampler, {
+      if (!validate262(data.sampler, {
         instancePath: instancePath + "/sampler",
         parentData: data,
         parentDataProperty: "sampler",
         rootData
       })) {
-        vErrors = vErrors === null ? validate259.errors : vErrors.concat(validate259.errors);
+        vErrors = vErrors === null ? validate262.errors : vErrors.concat(validate262.errors);
         errors = vErrors.length;
       }
     }
@@ -6136,24 +6212,24 @@ function validate250(data, {
       }
     }
     if (data.servedPrecisions !== undefined) {
-      if (!validate262(data.servedPrecisions, {
+      if (!validate265(data.servedPrecisions, {
         instancePath: instancePath + "/servedPrecisions",
         parentData: data,
         parentDataProperty: "servedPrecisions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate262.errors : vErrors.concat(validate262.errors);
+        vErrors = vErrors === null ? validate265.errors : vErrors.concat(validate265.errors);
         errors = vErrors.length;
       }
     }
     if (data.extractorUri !== undefined) {
-      if (!validate266(data.extractorUri, {
+      if (!validate269(data.extractorUri, {
         instancePath: instancePath + "/extractorUri",
         parentData: data,
         parentDataProperty: "extractorUri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate266.errors : vErrors.concat(validate266.errors);
+        vErrors = vErrors === null ? validate269.errors : vErrors.concat(validate269.errors);
         errors = vErrors.length;
       }
     }
@@ -6169,13 +6245,13 @@ function validate250(data, {
       }
     }
     if (data.dataset !== undefined) {
-      if (!validate269(data.dataset, {
+      if (!validate272(data.dataset, {
         instancePath: instancePath + "/dataset",
         parentData: data,
         parentDataProperty: "dataset",
         rootData
       })) {
-        vErrors = vErrors === null ? validate269.errors : vErrors.concat(validate269.errors);
+        vErrors = vErrors === null ? validate272.errors : vErrors.concat(validate272.errors);
         errors = vErrors.length;
       }
     }
@@ -6191,32 +6267,32 @@ function validate250(data, {
       }
     }
     if (data.everySteps !== undefined) {
-      if (!validate278(data.everySteps, {
+      if (!validate281(data.everySteps, {
         instancePath: instancePath + "/everySteps",
         parentData: data,
         parentDataProperty: "everySteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate278.errors : vErrors.concat(validate278.errors);
+        vErrors = vErrors === null ? validate281.errors : vErrors.concat(validate281.errors);
         errors = vErrors.length;
       }
     }
     if (data.select !== undefined) {
-      if (!validate280(data.select, {
+      if (!validate283(data.select, {
         instancePath: instancePath + "/select",
         parentData: data,
         parentDataProperty: "select",
         rootData
       })) {
-        vErrors = vErrors === null ? validate280.errors : vErrors.concat(validate280.errors);
+        vErrors = vErrors === null ? validate283.errors : vErrors.concat(validate283.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate250.errors = vErrors;
+  validate253.errors = vErrors;
   return errors === 0;
 }
-const schema133 = {
+const schema134 = {
   "type": "object",
   "properties": {
     "maxFidIncrease": {
@@ -6231,13 +6307,13 @@ const schema133 = {
   },
   "nullable": true
 };
-const schema134 = {
+const schema135 = {
   "type": "integer",
   "minimum": 0,
   "maximum": 100000,
   "nullable": true
 };
-function validate285(data, {
+function validate288(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6297,7 +6373,7 @@ function validate285(data, {
       errors++;
     }
   }
-  validate285.errors = vErrors;
+  validate288.errors = vErrors;
   return errors === 0;
 }
 const schema68 = {
@@ -6369,7 +6445,7 @@ function validate132(data, {
   validate132.errors = vErrors;
   return errors === 0;
 }
-function validate283(data, {
+function validate286(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6406,13 +6482,13 @@ function validate283(data, {
       }
     }
     if (data.maxFidIncreasePercent !== undefined) {
-      if (!validate285(data.maxFidIncreasePercent, {
+      if (!validate288(data.maxFidIncreasePercent, {
         instancePath: instancePath + "/maxFidIncreasePercent",
         parentData: data,
         parentDataProperty: "maxFidIncreasePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate285.errors : vErrors.concat(validate285.errors);
+        vErrors = vErrors === null ? validate288.errors : vErrors.concat(validate288.errors);
         errors = vErrors.length;
       }
     }
@@ -6428,10 +6504,10 @@ function validate283(data, {
       }
     }
   }
-  validate283.errors = vErrors;
+  validate286.errors = vErrors;
   return errors === 0;
 }
-const schema135 = {
+const schema136 = {
   "type": "object",
   "required": ["uri"],
   "properties": {
@@ -6440,7 +6516,7 @@ const schema135 = {
     }
   }
 };
-function validate289(data, {
+function validate292(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6492,10 +6568,10 @@ function validate289(data, {
     }
     errors++;
   }
-  validate289.errors = vErrors;
+  validate292.errors = vErrors;
   return errors === 0;
 }
-const schema136 = {
+const schema137 = {
   "type": "object",
   "properties": {
     "credentials": {
@@ -6510,7 +6586,7 @@ const schema136 = {
   },
   "nullable": true
 };
-const schema137 = {
+const schema138 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -6518,7 +6594,7 @@ const schema137 = {
   },
   "nullable": true
 };
-const schema138 = {
+const schema139 = {
   "type": "object",
   "required": ["prefix", "secretName"],
   "properties": {
@@ -6595,7 +6671,7 @@ function validate73(data, {
   validate73.errors = vErrors;
   return errors === 0;
 }
-function validate294(data, {
+function validate297(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6674,10 +6750,10 @@ function validate294(data, {
     }
     errors++;
   }
-  validate294.errors = vErrors;
+  validate297.errors = vErrors;
   return errors === 0;
 }
-function validate293(data, {
+function validate296(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6720,21 +6796,21 @@ function validate293(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate294(data[i0], {
+      if (!validate297(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate294.errors : vErrors.concat(validate294.errors);
+        vErrors = vErrors === null ? validate297.errors : vErrors.concat(validate297.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate293.errors = vErrors;
+  validate296.errors = vErrors;
   return errors === 0;
 }
-const schema139 = {
+const schema140 = {
   "type": "object",
   "required": ["claim"],
   "properties": {
@@ -6744,7 +6820,7 @@ const schema139 = {
   },
   "nullable": true
 };
-function validate299(data, {
+function validate302(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6797,10 +6873,10 @@ function validate299(data, {
       }
     }
   }
-  validate299.errors = vErrors;
+  validate302.errors = vErrors;
   return errors === 0;
 }
-const schema140 = {
+const schema141 = {
   "type": "object",
   "required": ["configMapName"],
   "properties": {
@@ -6880,7 +6956,7 @@ function validate74(data, {
   validate74.errors = vErrors;
   return errors === 0;
 }
-function validate302(data, {
+function validate305(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6944,10 +7020,10 @@ function validate302(data, {
       }
     }
   }
-  validate302.errors = vErrors;
+  validate305.errors = vErrors;
   return errors === 0;
 }
-function validate292(data, {
+function validate295(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6973,43 +7049,43 @@ function validate292(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.credentials !== undefined) {
-      if (!validate293(data.credentials, {
+      if (!validate296(data.credentials, {
         instancePath: instancePath + "/credentials",
         parentData: data,
         parentDataProperty: "credentials",
         rootData
       })) {
-        vErrors = vErrors === null ? validate293.errors : vErrors.concat(validate293.errors);
+        vErrors = vErrors === null ? validate296.errors : vErrors.concat(validate296.errors);
         errors = vErrors.length;
       }
     }
     if (data.cache !== undefined) {
-      if (!validate299(data.cache, {
+      if (!validate302(data.cache, {
         instancePath: instancePath + "/cache",
         parentData: data,
         parentDataProperty: "cache",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate299.errors : vErrors.concat(validate299.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.trustedCA !== undefined) {
-      if (!validate302(data.trustedCA, {
-        instancePath: instancePath + "/trustedCA",
-        parentData: data,
-        parentDataProperty: "trustedCA",
         rootData
       })) {
         vErrors = vErrors === null ? validate302.errors : vErrors.concat(validate302.errors);
         errors = vErrors.length;
       }
     }
+    if (data.trustedCA !== undefined) {
+      if (!validate305(data.trustedCA, {
+        instancePath: instancePath + "/trustedCA",
+        parentData: data,
+        parentDataProperty: "trustedCA",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate305.errors : vErrors.concat(validate305.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate292.errors = vErrors;
+  validate295.errors = vErrors;
   return errors === 0;
 }
-const schema141 = {
+const schema142 = {
   "type": "object",
   "properties": {
     "nodes": {
@@ -7075,7 +7151,7 @@ const schema141 = {
   },
   "nullable": true
 };
-const schema142 = {
+const schema143 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
@@ -7083,7 +7159,7 @@ const schema142 = {
   "nullable": true
 };
 const formats0 = formats.int32;
-function validate308(data, {
+function validate311(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7159,10 +7235,10 @@ function validate308(data, {
       errors++;
     }
   }
-  validate308.errors = vErrors;
+  validate311.errors = vErrors;
   return errors === 0;
 }
-const schema143 = {
+const schema144 = {
   "type": "array",
   "maxItems": 8,
   "items": {
@@ -7170,7 +7246,7 @@ const schema143 = {
   },
   "nullable": true
 };
-const schema144 = {
+const schema145 = {
   "type": "object",
   "required": ["topologyKey", "whenUnsatisfiable"],
   "properties": {
@@ -7345,11 +7421,11 @@ function validate75(data, {
   validate75.errors = vErrors;
   return errors === 0;
 }
-const schema145 = {
+const schema146 = {
   "type": "string",
   "enum": ["ScheduleAnyway", "DoNotSchedule"]
 };
-function validate315(data, {
+function validate318(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7379,7 +7455,7 @@ function validate315(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema145.enum
+        allowedValues: schema146.enum
       }
     };
     if (vErrors === null) {
@@ -7389,7 +7465,7 @@ function validate315(data, {
     }
     errors++;
   }
-  validate315.errors = vErrors;
+  validate318.errors = vErrors;
   return errors === 0;
 }
 const schema37 = {
@@ -7440,7 +7516,7 @@ function validate76(data, {
   validate76.errors = vErrors;
   return errors === 0;
 }
-function validate312(data, {
+function validate315(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7504,13 +7580,13 @@ function validate312(data, {
       }
     }
     if (data.whenUnsatisfiable !== undefined) {
-      if (!validate315(data.whenUnsatisfiable, {
+      if (!validate318(data.whenUnsatisfiable, {
         instancePath: instancePath + "/whenUnsatisfiable",
         parentData: data,
         parentDataProperty: "whenUnsatisfiable",
         rootData
       })) {
-        vErrors = vErrors === null ? validate315.errors : vErrors.concat(validate315.errors);
+        vErrors = vErrors === null ? validate318.errors : vErrors.concat(validate318.errors);
         errors = vErrors.length;
       }
     }
@@ -7563,10 +7639,10 @@ function validate312(data, {
     }
     errors++;
   }
-  validate312.errors = vErrors;
+  validate315.errors = vErrors;
   return errors === 0;
 }
-function validate311(data, {
+function validate314(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7609,21 +7685,21 @@ function validate311(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate312(data[i0], {
+      if (!validate315(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate312.errors : vErrors.concat(validate312.errors);
+        vErrors = vErrors === null ? validate315.errors : vErrors.concat(validate315.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate311.errors = vErrors;
+  validate314.errors = vErrors;
   return errors === 0;
 }
-const schema146 = {
+const schema147 = {
   "type": "object",
   "properties": {
     "runAsUser": {
@@ -7641,14 +7717,14 @@ const schema146 = {
   },
   "nullable": true
 };
-const schema147 = {
+const schema148 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1,
   "maximum": 2147483647,
   "nullable": true
 };
-function validate323(data, {
+function validate326(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7724,7 +7800,7 @@ function validate323(data, {
       errors++;
     }
   }
-  validate323.errors = vErrors;
+  validate326.errors = vErrors;
   return errors === 0;
 }
 const schema38 = {
@@ -7813,7 +7889,7 @@ function validate77(data, {
   validate77.errors = vErrors;
   return errors === 0;
 }
-const schema148 = {
+const schema149 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -7821,13 +7897,13 @@ const schema148 = {
   },
   "nullable": true
 };
-const schema149 = {
+const schema150 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0,
   "maximum": 2147483647
 };
-function validate328(data, {
+function validate331(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7903,10 +7979,10 @@ function validate328(data, {
       errors++;
     }
   }
-  validate328.errors = vErrors;
+  validate331.errors = vErrors;
   return errors === 0;
 }
-function validate327(data, {
+function validate330(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7949,21 +8025,21 @@ function validate327(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate328(data[i0], {
+      if (!validate331(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate328.errors : vErrors.concat(validate328.errors);
+        vErrors = vErrors === null ? validate331.errors : vErrors.concat(validate331.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate327.errors = vErrors;
+  validate330.errors = vErrors;
   return errors === 0;
 }
-function validate322(data, {
+function validate325(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7989,13 +8065,13 @@ function validate322(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.runAsUser !== undefined) {
-      if (!validate323(data.runAsUser, {
+      if (!validate326(data.runAsUser, {
         instancePath: instancePath + "/runAsUser",
         parentData: data,
         parentDataProperty: "runAsUser",
         rootData
       })) {
-        vErrors = vErrors === null ? validate323.errors : vErrors.concat(validate323.errors);
+        vErrors = vErrors === null ? validate326.errors : vErrors.concat(validate326.errors);
         errors = vErrors.length;
       }
     }
@@ -8022,21 +8098,21 @@ function validate322(data, {
       }
     }
     if (data.supplementalGroups !== undefined) {
-      if (!validate327(data.supplementalGroups, {
+      if (!validate330(data.supplementalGroups, {
         instancePath: instancePath + "/supplementalGroups",
         parentData: data,
         parentDataProperty: "supplementalGroups",
         rootData
       })) {
-        vErrors = vErrors === null ? validate327.errors : vErrors.concat(validate327.errors);
+        vErrors = vErrors === null ? validate330.errors : vErrors.concat(validate330.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate322.errors = vErrors;
+  validate325.errors = vErrors;
   return errors === 0;
 }
-const schema150 = {
+const schema151 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -8044,7 +8120,7 @@ const schema150 = {
   },
   "nullable": true
 };
-const schema151 = {
+const schema152 = {
   "type": "object",
   "properties": {
     "prefix": {
@@ -8138,7 +8214,7 @@ function validate79(data, {
   validate79.errors = vErrors;
   return errors === 0;
 }
-function validate333(data, {
+function validate336(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8196,10 +8272,10 @@ function validate333(data, {
     }
     errors++;
   }
-  validate333.errors = vErrors;
+  validate336.errors = vErrors;
   return errors === 0;
 }
-function validate332(data, {
+function validate335(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8242,21 +8318,21 @@ function validate332(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate333(data[i0], {
+      if (!validate336(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate333.errors : vErrors.concat(validate333.errors);
+        vErrors = vErrors === null ? validate336.errors : vErrors.concat(validate336.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate332.errors = vErrors;
+  validate335.errors = vErrors;
   return errors === 0;
 }
-const schema152 = {
+const schema153 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -8264,7 +8340,7 @@ const schema152 = {
   },
   "nullable": true
 };
-const schema153 = {
+const schema154 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -8350,7 +8426,7 @@ function validate82(data, {
   validate82.errors = vErrors;
   return errors === 0;
 }
-const schema154 = {
+const schema155 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -8360,7 +8436,7 @@ const schema154 = {
   },
   "nullable": true
 };
-function validate342(data, {
+function validate345(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8413,10 +8489,10 @@ function validate342(data, {
       }
     }
   }
-  validate342.errors = vErrors;
+  validate345.errors = vErrors;
   return errors === 0;
 }
-const schema155 = {
+const schema156 = {
   "type": "object",
   "required": ["secretName"],
   "properties": {
@@ -8426,7 +8502,7 @@ const schema155 = {
   },
   "nullable": true
 };
-function validate345(data, {
+function validate348(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8479,10 +8555,10 @@ function validate345(data, {
       }
     }
   }
-  validate345.errors = vErrors;
+  validate348.errors = vErrors;
   return errors === 0;
 }
-const schema156 = {
+const schema157 = {
   "type": "object",
   "required": ["claimName"],
   "properties": {
@@ -8495,7 +8571,7 @@ const schema156 = {
   },
   "nullable": true
 };
-function validate348(data, {
+function validate351(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8559,10 +8635,10 @@ function validate348(data, {
       }
     }
   }
-  validate348.errors = vErrors;
+  validate351.errors = vErrors;
   return errors === 0;
 }
-const schema157 = {
+const schema158 = {
   "type": "object",
   "properties": {
     "medium": {
@@ -8574,12 +8650,12 @@ const schema157 = {
   },
   "nullable": true
 };
-const schema158 = {
+const schema159 = {
   "type": "string",
   "enum": ["Memory"],
   "nullable": true
 };
-function validate353(data, {
+function validate356(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8609,7 +8685,7 @@ function validate353(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema158.enum
+        allowedValues: schema159.enum
       }
     };
     if (vErrors === null) {
@@ -8619,7 +8695,7 @@ function validate353(data, {
     }
     errors++;
   }
-  validate353.errors = vErrors;
+  validate356.errors = vErrors;
   return errors === 0;
 }
 const schema69 = {
@@ -8672,7 +8748,7 @@ function validate133(data, {
   validate133.errors = vErrors;
   return errors === 0;
 }
-function validate352(data, {
+function validate355(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8698,13 +8774,13 @@ function validate352(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.medium !== undefined) {
-      if (!validate353(data.medium, {
+      if (!validate356(data.medium, {
         instancePath: instancePath + "/medium",
         parentData: data,
         parentDataProperty: "medium",
         rootData
       })) {
-        vErrors = vErrors === null ? validate353.errors : vErrors.concat(validate353.errors);
+        vErrors = vErrors === null ? validate356.errors : vErrors.concat(validate356.errors);
         errors = vErrors.length;
       }
     }
@@ -8720,10 +8796,10 @@ function validate352(data, {
       }
     }
   }
-  validate352.errors = vErrors;
+  validate355.errors = vErrors;
   return errors === 0;
 }
-function validate340(data, {
+function validate343(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8760,46 +8836,46 @@ function validate340(data, {
       }
     }
     if (data.configMap !== undefined) {
-      if (!validate342(data.configMap, {
+      if (!validate345(data.configMap, {
         instancePath: instancePath + "/configMap",
         parentData: data,
         parentDataProperty: "configMap",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate342.errors : vErrors.concat(validate342.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.secret !== undefined) {
-      if (!validate345(data.secret, {
-        instancePath: instancePath + "/secret",
-        parentData: data,
-        parentDataProperty: "secret",
         rootData
       })) {
         vErrors = vErrors === null ? validate345.errors : vErrors.concat(validate345.errors);
         errors = vErrors.length;
       }
     }
-    if (data.persistentVolumeClaim !== undefined) {
-      if (!validate348(data.persistentVolumeClaim, {
-        instancePath: instancePath + "/persistentVolumeClaim",
+    if (data.secret !== undefined) {
+      if (!validate348(data.secret, {
+        instancePath: instancePath + "/secret",
         parentData: data,
-        parentDataProperty: "persistentVolumeClaim",
+        parentDataProperty: "secret",
         rootData
       })) {
         vErrors = vErrors === null ? validate348.errors : vErrors.concat(validate348.errors);
         errors = vErrors.length;
       }
     }
+    if (data.persistentVolumeClaim !== undefined) {
+      if (!validate351(data.persistentVolumeClaim, {
+        instancePath: instancePath + "/persistentVolumeClaim",
+        parentData: data,
+        parentDataProperty: "persistentVolumeClaim",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate351.errors : vErrors.concat(validate351.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.emptyDir !== undefined) {
-      if (!validate352(data.emptyDir, {
+      if (!validate355(data.emptyDir, {
         instancePath: instancePath + "/emptyDir",
         parentData: data,
         parentDataProperty: "emptyDir",
         rootData
       })) {
-        vErrors = vErrors === null ? validate352.errors : vErrors.concat(validate352.errors);
+        vErrors = vErrors === null ? validate355.errors : vErrors.concat(validate355.errors);
         errors = vErrors.length;
       }
     }
@@ -8819,10 +8895,10 @@ function validate340(data, {
     }
     errors++;
   }
-  validate340.errors = vErrors;
+  validate343.errors = vErrors;
   return errors === 0;
 }
-function validate339(data, {
+function validate342(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8865,21 +8941,21 @@ function validate339(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate340(data[i0], {
+      if (!validate343(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate340.errors : vErrors.concat(validate340.errors);
+        vErrors = vErrors === null ? validate343.errors : vErrors.concat(validate343.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate339.errors = vErrors;
+  validate342.errors = vErrors;
   return errors === 0;
 }
-const schema159 = {
+const schema160 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -8887,7 +8963,7 @@ const schema159 = {
   },
   "nullable": true
 };
-const schema160 = {
+const schema161 = {
   "type": "object",
   "required": ["name", "mountPath"],
   "properties": {
@@ -8905,12 +8981,12 @@ const schema160 = {
     }
   }
 };
-const schema161 = {
+const schema162 = {
   "type": "string",
   "minLength": 2,
   "maxLength": 256
 };
-function validate362(data, {
+function validate365(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8967,16 +9043,16 @@ function validate362(data, {
     }
     errors++;
   }
-  validate362.errors = vErrors;
+  validate365.errors = vErrors;
   return errors === 0;
 }
-const schema162 = {
+const schema163 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 256,
   "nullable": true
 };
-function validate364(data, {
+function validate367(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9034,10 +9110,10 @@ function validate364(data, {
       errors++;
     }
   }
-  validate364.errors = vErrors;
+  validate367.errors = vErrors;
   return errors === 0;
 }
-function validate360(data, {
+function validate363(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9090,24 +9166,24 @@ function validate360(data, {
       }
     }
     if (data.mountPath !== undefined) {
-      if (!validate362(data.mountPath, {
+      if (!validate365(data.mountPath, {
         instancePath: instancePath + "/mountPath",
         parentData: data,
         parentDataProperty: "mountPath",
         rootData
       })) {
-        vErrors = vErrors === null ? validate362.errors : vErrors.concat(validate362.errors);
+        vErrors = vErrors === null ? validate365.errors : vErrors.concat(validate365.errors);
         errors = vErrors.length;
       }
     }
     if (data.subPath !== undefined) {
-      if (!validate364(data.subPath, {
+      if (!validate367(data.subPath, {
         instancePath: instancePath + "/subPath",
         parentData: data,
         parentDataProperty: "subPath",
         rootData
       })) {
-        vErrors = vErrors === null ? validate364.errors : vErrors.concat(validate364.errors);
+        vErrors = vErrors === null ? validate367.errors : vErrors.concat(validate367.errors);
         errors = vErrors.length;
       }
     }
@@ -9138,10 +9214,10 @@ function validate360(data, {
     }
     errors++;
   }
-  validate360.errors = vErrors;
+  validate363.errors = vErrors;
   return errors === 0;
 }
-function validate359(data, {
+function validate362(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9184,27 +9260,27 @@ function validate359(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate360(data[i0], {
+      if (!validate363(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate360.errors : vErrors.concat(validate360.errors);
+        vErrors = vErrors === null ? validate363.errors : vErrors.concat(validate363.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate359.errors = vErrors;
+  validate362.errors = vErrors;
   return errors === 0;
 }
-const schema163 = {
+const schema164 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 512,
   "nullable": true
 };
-function validate369(data, {
+function validate372(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9262,15 +9338,15 @@ function validate369(data, {
       errors++;
     }
   }
-  validate369.errors = vErrors;
+  validate372.errors = vErrors;
   return errors === 0;
 }
-const schema164 = {
+const schema165 = {
   "type": "string",
   "enum": ["Always", "IfNotPresent", "Never"],
   "nullable": true
 };
-function validate371(data, {
+function validate374(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9300,7 +9376,7 @@ function validate371(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema164.enum
+        allowedValues: schema165.enum
       }
     };
     if (vErrors === null) {
@@ -9310,10 +9386,10 @@ function validate371(data, {
     }
     errors++;
   }
-  validate371.errors = vErrors;
+  validate374.errors = vErrors;
   return errors === 0;
 }
-const schema165 = {
+const schema166 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -9321,7 +9397,7 @@ const schema165 = {
   },
   "nullable": true
 };
-const schema166 = {
+const schema167 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -9330,7 +9406,7 @@ const schema166 = {
     }
   }
 };
-function validate374(data, {
+function validate377(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9382,10 +9458,10 @@ function validate374(data, {
     }
     errors++;
   }
-  validate374.errors = vErrors;
+  validate377.errors = vErrors;
   return errors === 0;
 }
-function validate373(data, {
+function validate376(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9428,21 +9504,21 @@ function validate373(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate374(data[i0], {
+      if (!validate377(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate374.errors : vErrors.concat(validate374.errors);
+        vErrors = vErrors === null ? validate377.errors : vErrors.concat(validate377.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate373.errors = vErrors;
+  validate376.errors = vErrors;
   return errors === 0;
 }
-const schema167 = {
+const schema168 = {
   "type": "object",
   "properties": {
     "requests": {
@@ -9667,7 +9743,7 @@ function validate83(data, {
   validate83.errors = vErrors;
   return errors === 0;
 }
-function validate378(data, {
+function validate381(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9715,7 +9791,7 @@ function validate378(data, {
       }
     }
   }
-  validate378.errors = vErrors;
+  validate381.errors = vErrors;
   return errors === 0;
 }
 const schema63 = {
@@ -9831,7 +9907,7 @@ function validate126(data, {
   validate126.errors = vErrors;
   return errors === 0;
 }
-const schema168 = {
+const schema169 = {
   "type": "array",
   "maxItems": 32,
   "items": {
@@ -9839,7 +9915,7 @@ const schema168 = {
   },
   "nullable": true
 };
-const schema169 = {
+const schema170 = {
   "type": "object",
   "properties": {
     "key": {
@@ -9859,12 +9935,12 @@ const schema169 = {
     }
   }
 };
-const schema170 = {
+const schema171 = {
   "type": "string",
   "maxLength": 316,
   "nullable": true
 };
-function validate385(data, {
+function validate388(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9906,15 +9982,15 @@ function validate385(data, {
       errors++;
     }
   }
-  validate385.errors = vErrors;
+  validate388.errors = vErrors;
   return errors === 0;
 }
-const schema171 = {
+const schema172 = {
   "type": "string",
   "enum": ["Exists", "Equal"],
   "nullable": true
 };
-function validate387(data, {
+function validate390(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9944,7 +10020,7 @@ function validate387(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema171.enum
+        allowedValues: schema172.enum
       }
     };
     if (vErrors === null) {
@@ -9954,15 +10030,15 @@ function validate387(data, {
     }
     errors++;
   }
-  validate387.errors = vErrors;
+  validate390.errors = vErrors;
   return errors === 0;
 }
-const schema172 = {
+const schema173 = {
   "type": "string",
   "maxLength": 63,
   "nullable": true
 };
-function validate389(data, {
+function validate392(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10004,15 +10080,15 @@ function validate389(data, {
       errors++;
     }
   }
-  validate389.errors = vErrors;
+  validate392.errors = vErrors;
   return errors === 0;
 }
-const schema173 = {
+const schema174 = {
   "type": "string",
   "enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"],
   "nullable": true
 };
-function validate391(data, {
+function validate394(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10042,7 +10118,7 @@ function validate391(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema173.enum
+        allowedValues: schema174.enum
       }
     };
     if (vErrors === null) {
@@ -10052,7 +10128,7 @@ function validate391(data, {
     }
     errors++;
   }
-  validate391.errors = vErrors;
+  validate394.errors = vErrors;
   return errors === 0;
 }
 const schema67 = {
@@ -10123,7 +10199,7 @@ function validate131(data, {
   validate131.errors = vErrors;
   return errors === 0;
 }
-function validate384(data, {
+function validate387(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10133,46 +10209,46 @@ function validate384(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.key !== undefined) {
-      if (!validate385(data.key, {
+      if (!validate388(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
         rootData
       })) {
-        vErrors = vErrors === null ? validate385.errors : vErrors.concat(validate385.errors);
+        vErrors = vErrors === null ? validate388.errors : vErrors.concat(validate388.errors);
         errors = vErrors.length;
       }
     }
     if (data.operator !== undefined) {
-      if (!validate387(data.operator, {
+      if (!validate390(data.operator, {
         instancePath: instancePath + "/operator",
         parentData: data,
         parentDataProperty: "operator",
         rootData
       })) {
-        vErrors = vErrors === null ? validate387.errors : vErrors.concat(validate387.errors);
+        vErrors = vErrors === null ? validate390.errors : vErrors.concat(validate390.errors);
         errors = vErrors.length;
       }
     }
     if (data.value !== undefined) {
-      if (!validate389(data.value, {
+      if (!validate392(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate389.errors : vErrors.concat(validate389.errors);
+        vErrors = vErrors === null ? validate392.errors : vErrors.concat(validate392.errors);
         errors = vErrors.length;
       }
     }
     if (data.effect !== undefined) {
-      if (!validate391(data.effect, {
+      if (!validate394(data.effect, {
         instancePath: instancePath + "/effect",
         parentData: data,
         parentDataProperty: "effect",
         rootData
       })) {
-        vErrors = vErrors === null ? validate391.errors : vErrors.concat(validate391.errors);
+        vErrors = vErrors === null ? validate394.errors : vErrors.concat(validate394.errors);
         errors = vErrors.length;
       }
     }
@@ -10203,10 +10279,10 @@ function validate384(data, {
     }
     errors++;
   }
-  validate384.errors = vErrors;
+  validate387.errors = vErrors;
   return errors === 0;
 }
-function validate383(data, {
+function validate386(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10249,21 +10325,21 @@ function validate383(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate384(data[i0], {
+      if (!validate387(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate384.errors : vErrors.concat(validate384.errors);
+        vErrors = vErrors === null ? validate387.errors : vErrors.concat(validate387.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate383.errors = vErrors;
+  validate386.errors = vErrors;
   return errors === 0;
 }
-const schema174 = {
+const schema175 = {
   "type": "object",
   "properties": {
     "nodeAffinity": {
@@ -10278,7 +10354,7 @@ const schema174 = {
   },
   "nullable": true
 };
-const schema175 = {
+const schema176 = {
   "type": "object",
   "properties": {
     "requiredDuringSchedulingIgnoredDuringExecution": {
@@ -10290,7 +10366,7 @@ const schema175 = {
   },
   "nullable": true
 };
-const schema176 = {
+const schema177 = {
   "type": "object",
   "required": ["nodeSelectorTerms"],
   "properties": {
@@ -10300,7 +10376,7 @@ const schema176 = {
   },
   "nullable": true
 };
-const schema177 = {
+const schema178 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -10720,7 +10796,7 @@ function validate91(data, {
   validate91.errors = vErrors;
   return errors === 0;
 }
-function validate399(data, {
+function validate402(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10789,10 +10865,10 @@ function validate399(data, {
     }
     errors++;
   }
-  validate399.errors = vErrors;
+  validate402.errors = vErrors;
   return errors === 0;
 }
-function validate398(data, {
+function validate401(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10834,21 +10910,21 @@ function validate398(data, {
       errors++;
     }
     if (data.nodeSelectorTerms !== undefined) {
-      if (!validate399(data.nodeSelectorTerms, {
+      if (!validate402(data.nodeSelectorTerms, {
         instancePath: instancePath + "/nodeSelectorTerms",
         parentData: data,
         parentDataProperty: "nodeSelectorTerms",
         rootData
       })) {
-        vErrors = vErrors === null ? validate399.errors : vErrors.concat(validate399.errors);
+        vErrors = vErrors === null ? validate402.errors : vErrors.concat(validate402.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate398.errors = vErrors;
+  validate401.errors = vErrors;
   return errors === 0;
 }
-const schema178 = {
+const schema179 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -10856,7 +10932,7 @@ const schema178 = {
   },
   "nullable": true
 };
-const schema179 = {
+const schema180 = {
   "type": "object",
   "required": ["weight", "preference"],
   "properties": {
@@ -10953,7 +11029,7 @@ function validate104(data, {
   validate104.errors = vErrors;
   return errors === 0;
 }
-function validate404(data, {
+function validate407(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11032,10 +11108,10 @@ function validate404(data, {
     }
     errors++;
   }
-  validate404.errors = vErrors;
+  validate407.errors = vErrors;
   return errors === 0;
 }
-function validate403(data, {
+function validate406(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11078,21 +11154,21 @@ function validate403(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate404(data[i0], {
+      if (!validate407(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate404.errors : vErrors.concat(validate404.errors);
+        vErrors = vErrors === null ? validate407.errors : vErrors.concat(validate407.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate403.errors = vErrors;
+  validate406.errors = vErrors;
   return errors === 0;
 }
-function validate397(data, {
+function validate400(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11118,29 +11194,29 @@ function validate397(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.requiredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate398(data.requiredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate401(data.requiredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/requiredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "requiredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate398.errors : vErrors.concat(validate398.errors);
+        vErrors = vErrors === null ? validate401.errors : vErrors.concat(validate401.errors);
         errors = vErrors.length;
       }
     }
     if (data.preferredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate403(data.preferredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate406(data.preferredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/preferredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "preferredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate403.errors : vErrors.concat(validate403.errors);
+        vErrors = vErrors === null ? validate406.errors : vErrors.concat(validate406.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate397.errors = vErrors;
+  validate400.errors = vErrors;
   return errors === 0;
 }
 const schema58 = {
@@ -11668,7 +11744,7 @@ function validate112(data, {
   validate112.errors = vErrors;
   return errors === 0;
 }
-function validate396(data, {
+function validate399(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11694,13 +11770,13 @@ function validate396(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.nodeAffinity !== undefined) {
-      if (!validate397(data.nodeAffinity, {
+      if (!validate400(data.nodeAffinity, {
         instancePath: instancePath + "/nodeAffinity",
         parentData: data,
         parentDataProperty: "nodeAffinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate397.errors : vErrors.concat(validate397.errors);
+        vErrors = vErrors === null ? validate400.errors : vErrors.concat(validate400.errors);
         errors = vErrors.length;
       }
     }
@@ -11727,10 +11803,10 @@ function validate396(data, {
       }
     }
   }
-  validate396.errors = vErrors;
+  validate399.errors = vErrors;
   return errors === 0;
 }
-const schema180 = {
+const schema181 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -11738,7 +11814,7 @@ const schema180 = {
   },
   "nullable": true
 };
-const schema181 = {
+const schema182 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -11753,12 +11829,12 @@ const schema181 = {
     }
   }
 };
-const schema182 = {
+const schema183 = {
   "type": "string",
   "maxLength": 4096,
   "nullable": true
 };
-function validate416(data, {
+function validate419(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11800,10 +11876,10 @@ function validate416(data, {
       errors++;
     }
   }
-  validate416.errors = vErrors;
+  validate419.errors = vErrors;
   return errors === 0;
 }
-const schema183 = {
+const schema184 = {
   "type": "object",
   "properties": {
     "secretKeyRef": {
@@ -11925,7 +12001,7 @@ function validate122(data, {
   validate122.errors = vErrors;
   return errors === 0;
 }
-function validate418(data, {
+function validate421(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11973,10 +12049,10 @@ function validate418(data, {
       }
     }
   }
-  validate418.errors = vErrors;
+  validate421.errors = vErrors;
   return errors === 0;
 }
-function validate414(data, {
+function validate417(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12013,24 +12089,24 @@ function validate414(data, {
       }
     }
     if (data.value !== undefined) {
-      if (!validate416(data.value, {
+      if (!validate419(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate416.errors : vErrors.concat(validate416.errors);
+        vErrors = vErrors === null ? validate419.errors : vErrors.concat(validate419.errors);
         errors = vErrors.length;
       }
     }
     if (data.valueFrom !== undefined) {
-      if (!validate418(data.valueFrom, {
+      if (!validate421(data.valueFrom, {
         instancePath: instancePath + "/valueFrom",
         parentData: data,
         parentDataProperty: "valueFrom",
         rootData
       })) {
-        vErrors = vErrors === null ? validate418.errors : vErrors.concat(validate418.errors);
+        vErrors = vErrors === null ? validate421.errors : vErrors.concat(validate421.errors);
         errors = vErrors.length;
       }
     }
@@ -12050,10 +12126,10 @@ function validate414(data, {
     }
     errors++;
   }
-  validate414.errors = vErrors;
+  validate417.errors = vErrors;
   return errors === 0;
 }
-function validate413(data, {
+function validate416(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12096,21 +12172,21 @@ function validate413(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate414(data[i0], {
+      if (!validate417(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate414.errors : vErrors.concat(validate414.errors);
+        vErrors = vErrors === null ? validate417.errors : vErrors.concat(validate417.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate413.errors = vErrors;
+  validate416.errors = vErrors;
   return errors === 0;
 }
-const schema184 = {
+const schema185 = {
   "type": "object",
   "maxProperties": 32,
   "additionalProperties": {
@@ -12119,11 +12195,11 @@ const schema184 = {
   "properties": {},
   "nullable": true
 };
-const schema185 = {
+const schema186 = {
   "type": "string",
   "maxLength": 4096
 };
-function validate429(data, {
+function validate432(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12164,10 +12240,10 @@ function validate429(data, {
     }
     errors++;
   }
-  validate429.errors = vErrors;
+  validate432.errors = vErrors;
   return errors === 0;
 }
-function validate428(data, {
+function validate431(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12209,21 +12285,21 @@ function validate428(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate429(data[key0], {
+      if (!validate432(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate429.errors : vErrors.concat(validate429.errors);
+        vErrors = vErrors === null ? validate432.errors : vErrors.concat(validate432.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate428.errors = vErrors;
+  validate431.errors = vErrors;
   return errors === 0;
 }
-function validate307(data, {
+function validate310(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12249,13 +12325,13 @@ function validate307(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.nodes !== undefined) {
-      if (!validate308(data.nodes, {
+      if (!validate311(data.nodes, {
         instancePath: instancePath + "/nodes",
         parentData: data,
         parentDataProperty: "nodes",
         rootData
       })) {
-        vErrors = vErrors === null ? validate308.errors : vErrors.concat(validate308.errors);
+        vErrors = vErrors === null ? validate311.errors : vErrors.concat(validate311.errors);
         errors = vErrors.length;
       }
     }
@@ -12271,101 +12347,101 @@ function validate307(data, {
       }
     }
     if (data.topologySpreadConstraints !== undefined) {
-      if (!validate311(data.topologySpreadConstraints, {
+      if (!validate314(data.topologySpreadConstraints, {
         instancePath: instancePath + "/topologySpreadConstraints",
         parentData: data,
         parentDataProperty: "topologySpreadConstraints",
         rootData
       })) {
-        vErrors = vErrors === null ? validate311.errors : vErrors.concat(validate311.errors);
+        vErrors = vErrors === null ? validate314.errors : vErrors.concat(validate314.errors);
         errors = vErrors.length;
       }
     }
     if (data.securityContext !== undefined) {
-      if (!validate322(data.securityContext, {
+      if (!validate325(data.securityContext, {
         instancePath: instancePath + "/securityContext",
         parentData: data,
         parentDataProperty: "securityContext",
         rootData
       })) {
-        vErrors = vErrors === null ? validate322.errors : vErrors.concat(validate322.errors);
+        vErrors = vErrors === null ? validate325.errors : vErrors.concat(validate325.errors);
         errors = vErrors.length;
       }
     }
     if (data.envFrom !== undefined) {
-      if (!validate332(data.envFrom, {
+      if (!validate335(data.envFrom, {
         instancePath: instancePath + "/envFrom",
         parentData: data,
         parentDataProperty: "envFrom",
         rootData
       })) {
-        vErrors = vErrors === null ? validate332.errors : vErrors.concat(validate332.errors);
+        vErrors = vErrors === null ? validate335.errors : vErrors.concat(validate335.errors);
         errors = vErrors.length;
       }
     }
     if (data.volumes !== undefined) {
-      if (!validate339(data.volumes, {
+      if (!validate342(data.volumes, {
         instancePath: instancePath + "/volumes",
         parentData: data,
         parentDataProperty: "volumes",
         rootData
       })) {
-        vErrors = vErrors === null ? validate339.errors : vErrors.concat(validate339.errors);
+        vErrors = vErrors === null ? validate342.errors : vErrors.concat(validate342.errors);
         errors = vErrors.length;
       }
     }
     if (data.volumeMounts !== undefined) {
-      if (!validate359(data.volumeMounts, {
+      if (!validate362(data.volumeMounts, {
         instancePath: instancePath + "/volumeMounts",
         parentData: data,
         parentDataProperty: "volumeMounts",
         rootData
       })) {
-        vErrors = vErrors === null ? validate359.errors : vErrors.concat(validate359.errors);
+        vErrors = vErrors === null ? validate362.errors : vErrors.concat(validate362.errors);
         errors = vErrors.length;
       }
     }
     if (data.image !== undefined) {
-      if (!validate369(data.image, {
+      if (!validate372(data.image, {
         instancePath: instancePath + "/image",
         parentData: data,
         parentDataProperty: "image",
         rootData
       })) {
-        vErrors = vErrors === null ? validate369.errors : vErrors.concat(validate369.errors);
+        vErrors = vErrors === null ? validate372.errors : vErrors.concat(validate372.errors);
         errors = vErrors.length;
       }
     }
     if (data.imagePullPolicy !== undefined) {
-      if (!validate371(data.imagePullPolicy, {
+      if (!validate374(data.imagePullPolicy, {
         instancePath: instancePath + "/imagePullPolicy",
         parentData: data,
         parentDataProperty: "imagePullPolicy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate371.errors : vErrors.concat(validate371.errors);
+        vErrors = vErrors === null ? validate374.errors : vErrors.concat(validate374.errors);
         errors = vErrors.length;
       }
     }
     if (data.imagePullSecrets !== undefined) {
-      if (!validate373(data.imagePullSecrets, {
+      if (!validate376(data.imagePullSecrets, {
         instancePath: instancePath + "/imagePullSecrets",
         parentData: data,
         parentDataProperty: "imagePullSecrets",
         rootData
       })) {
-        vErrors = vErrors === null ? validate373.errors : vErrors.concat(validate373.errors);
+        vErrors = vErrors === null ? validate376.errors : vErrors.concat(validate376.errors);
         errors = vErrors.length;
       }
     }
     if (data.resources !== undefined) {
-      if (!validate378(data.resources, {
+      if (!validate381(data.resources, {
         instancePath: instancePath + "/resources",
         parentData: data,
         parentDataProperty: "resources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate378.errors : vErrors.concat(validate378.errors);
+        vErrors = vErrors === null ? validate381.errors : vErrors.concat(validate381.errors);
         errors = vErrors.length;
       }
     }
@@ -12381,35 +12457,35 @@ function validate307(data, {
       }
     }
     if (data.tolerations !== undefined) {
-      if (!validate383(data.tolerations, {
+      if (!validate386(data.tolerations, {
         instancePath: instancePath + "/tolerations",
         parentData: data,
         parentDataProperty: "tolerations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate383.errors : vErrors.concat(validate383.errors);
+        vErrors = vErrors === null ? validate386.errors : vErrors.concat(validate386.errors);
         errors = vErrors.length;
       }
     }
     if (data.affinity !== undefined) {
-      if (!validate396(data.affinity, {
+      if (!validate399(data.affinity, {
         instancePath: instancePath + "/affinity",
         parentData: data,
         parentDataProperty: "affinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate396.errors : vErrors.concat(validate396.errors);
+        vErrors = vErrors === null ? validate399.errors : vErrors.concat(validate399.errors);
         errors = vErrors.length;
       }
     }
     if (data.env !== undefined) {
-      if (!validate413(data.env, {
+      if (!validate416(data.env, {
         instancePath: instancePath + "/env",
         parentData: data,
         parentDataProperty: "env",
         rootData
       })) {
-        vErrors = vErrors === null ? validate413.errors : vErrors.concat(validate413.errors);
+        vErrors = vErrors === null ? validate416.errors : vErrors.concat(validate416.errors);
         errors = vErrors.length;
       }
     }
@@ -12458,27 +12534,27 @@ function validate307(data, {
       }
     }
     if (data.podAnnotations !== undefined) {
-      if (!validate428(data.podAnnotations, {
+      if (!validate431(data.podAnnotations, {
         instancePath: instancePath + "/podAnnotations",
         parentData: data,
         parentDataProperty: "podAnnotations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate428.errors : vErrors.concat(validate428.errors);
+        vErrors = vErrors === null ? validate431.errors : vErrors.concat(validate431.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate307.errors = vErrors;
+  validate310.errors = vErrors;
   return errors === 0;
 }
-const schema186 = {
+const schema187 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 63,
   "nullable": true
 };
-function validate433(data, {
+function validate436(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12536,10 +12612,10 @@ function validate433(data, {
       errors++;
     }
   }
-  validate433.errors = vErrors;
+  validate436.errors = vErrors;
   return errors === 0;
 }
-const schema187 = {
+const schema188 = {
   "type": "integer",
   "format": "int32",
   "default": 3,
@@ -12547,7 +12623,7 @@ const schema187 = {
   "maximum": 100,
   "nullable": true
 };
-function validate436(data, {
+function validate439(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12623,7 +12699,7 @@ function validate436(data, {
       errors++;
     }
   }
-  validate436.errors = vErrors;
+  validate439.errors = vErrors;
   return errors === 0;
 }
 const schema64 = {
@@ -12889,90 +12965,90 @@ function validate147(data, {
       }
     }
     if (data.training !== undefined) {
-      if (!validate215(data.training, {
+      if (!validate218(data.training, {
         instancePath: instancePath + "/training",
         parentData: data,
         parentDataProperty: "training",
         rootData
       })) {
-        vErrors = vErrors === null ? validate215.errors : vErrors.concat(validate215.errors);
+        vErrors = vErrors === null ? validate218.errors : vErrors.concat(validate218.errors);
         errors = vErrors.length;
       }
     }
     if (data.checkpoint !== undefined) {
-      if (!validate244(data.checkpoint, {
+      if (!validate247(data.checkpoint, {
         instancePath: instancePath + "/checkpoint",
         parentData: data,
         parentDataProperty: "checkpoint",
         rootData
       })) {
-        vErrors = vErrors === null ? validate244.errors : vErrors.concat(validate244.errors);
+        vErrors = vErrors === null ? validate247.errors : vErrors.concat(validate247.errors);
         errors = vErrors.length;
       }
     }
     if (data.evaluation !== undefined) {
-      if (!validate250(data.evaluation, {
+      if (!validate253(data.evaluation, {
         instancePath: instancePath + "/evaluation",
         parentData: data,
         parentDataProperty: "evaluation",
         rootData
       })) {
-        vErrors = vErrors === null ? validate250.errors : vErrors.concat(validate250.errors);
+        vErrors = vErrors === null ? validate253.errors : vErrors.concat(validate253.errors);
         errors = vErrors.length;
       }
     }
     if (data.acceptance !== undefined) {
-      if (!validate283(data.acceptance, {
+      if (!validate286(data.acceptance, {
         instancePath: instancePath + "/acceptance",
         parentData: data,
         parentDataProperty: "acceptance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate283.errors : vErrors.concat(validate283.errors);
+        vErrors = vErrors === null ? validate286.errors : vErrors.concat(validate286.errors);
         errors = vErrors.length;
       }
     }
     if (data.output !== undefined) {
-      if (!validate289(data.output, {
+      if (!validate292(data.output, {
         instancePath: instancePath + "/output",
         parentData: data,
         parentDataProperty: "output",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate289.errors : vErrors.concat(validate289.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.sources !== undefined) {
-      if (!validate292(data.sources, {
-        instancePath: instancePath + "/sources",
-        parentData: data,
-        parentDataProperty: "sources",
         rootData
       })) {
         vErrors = vErrors === null ? validate292.errors : vErrors.concat(validate292.errors);
         errors = vErrors.length;
       }
     }
+    if (data.sources !== undefined) {
+      if (!validate295(data.sources, {
+        instancePath: instancePath + "/sources",
+        parentData: data,
+        parentDataProperty: "sources",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate295.errors : vErrors.concat(validate295.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.trainer !== undefined) {
-      if (!validate307(data.trainer, {
+      if (!validate310(data.trainer, {
         instancePath: instancePath + "/trainer",
         parentData: data,
         parentDataProperty: "trainer",
         rootData
       })) {
-        vErrors = vErrors === null ? validate307.errors : vErrors.concat(validate307.errors);
+        vErrors = vErrors === null ? validate310.errors : vErrors.concat(validate310.errors);
         errors = vErrors.length;
       }
     }
     if (data.queueName !== undefined) {
-      if (!validate433(data.queueName, {
+      if (!validate436(data.queueName, {
         instancePath: instancePath + "/queueName",
         parentData: data,
         parentDataProperty: "queueName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate433.errors : vErrors.concat(validate433.errors);
+        vErrors = vErrors === null ? validate436.errors : vErrors.concat(validate436.errors);
         errors = vErrors.length;
       }
     }
@@ -12988,13 +13064,13 @@ function validate147(data, {
       }
     }
     if (data.backoffLimit !== undefined) {
-      if (!validate436(data.backoffLimit, {
+      if (!validate439(data.backoffLimit, {
         instancePath: instancePath + "/backoffLimit",
         parentData: data,
         parentDataProperty: "backoffLimit",
         rootData
       })) {
-        vErrors = vErrors === null ? validate436.errors : vErrors.concat(validate436.errors);
+        vErrors = vErrors === null ? validate439.errors : vErrors.concat(validate439.errors);
         errors = vErrors.length;
       }
     }
@@ -13072,7 +13148,7 @@ function validate147(data, {
   validate147.errors = vErrors;
   return errors === 0;
 }
-const schema188 = {
+const schema189 = {
   "type": "object",
   "default": {
     "observedGeneration": -1
@@ -13105,6 +13181,9 @@ const schema188 = {
     "best": {
       "$ref": "NKYttW15XkG0VcW3RkBBMGqT2PJMdxu1ekvQiQavmI"
     },
+    "rollback": {
+      "$ref": "itW1jCZR6H2EmoiP3UFzuQ6lQfDZTG3skSKegIwg"
+    },
     "trainer": {
       "$ref": "djlH490vQXMbMptn2086ARBALcCPbEXVJC00MGDJ5qo"
     },
@@ -13129,12 +13208,12 @@ const schema188 = {
   },
   "nullable": true
 };
-const schema189 = {
+const schema190 = {
   "type": "integer",
   "format": "int64",
   "nullable": true
 };
-function validate445(data, {
+function validate448(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13176,15 +13255,15 @@ function validate445(data, {
       errors++;
     }
   }
-  validate445.errors = vErrors;
+  validate448.errors = vErrors;
   return errors === 0;
 }
-const schema190 = {
+const schema191 = {
   "type": "string",
   "enum": ["Pending", "Running", "Suspended", "Succeeded", "Failed"],
   "nullable": true
 };
-function validate447(data, {
+function validate450(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13214,7 +13293,7 @@ function validate447(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema190.enum
+        allowedValues: schema191.enum
       }
     };
     if (vErrors === null) {
@@ -13224,7 +13303,7 @@ function validate447(data, {
     }
     errors++;
   }
-  validate447.errors = vErrors;
+  validate450.errors = vErrors;
   return errors === 0;
 }
 const schema66 = {
@@ -13278,7 +13357,7 @@ function validate130(data, {
   validate130.errors = vErrors;
   return errors === 0;
 }
-const schema191 = {
+const schema192 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -13286,7 +13365,7 @@ const schema191 = {
   },
   "nullable": true
 };
-const schema192 = {
+const schema193 = {
   "type": "object",
   "required": ["type", "status", "lastTransitionTime", "reason", "message"],
   "properties": {
@@ -13310,11 +13389,11 @@ const schema192 = {
     }
   }
 };
-const schema193 = {
+const schema194 = {
   "type": "string",
   "maxLength": 64
 };
-function validate453(data, {
+function validate456(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13355,14 +13434,14 @@ function validate453(data, {
     }
     errors++;
   }
-  validate453.errors = vErrors;
+  validate456.errors = vErrors;
   return errors === 0;
 }
-const schema194 = {
+const schema195 = {
   "type": "string",
   "enum": ["True", "False", "Unknown"]
 };
-function validate455(data, {
+function validate458(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13392,7 +13471,7 @@ function validate455(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema194.enum
+        allowedValues: schema195.enum
       }
     };
     if (vErrors === null) {
@@ -13402,14 +13481,14 @@ function validate455(data, {
     }
     errors++;
   }
-  validate455.errors = vErrors;
+  validate458.errors = vErrors;
   return errors === 0;
 }
-const schema195 = {
+const schema196 = {
   "type": "string",
   "format": "date-time"
 };
-function validate458(data, {
+function validate461(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13450,14 +13529,14 @@ function validate458(data, {
     }
     errors++;
   }
-  validate458.errors = vErrors;
+  validate461.errors = vErrors;
   return errors === 0;
 }
-const schema196 = {
+const schema197 = {
   "type": "string",
   "maxLength": 2048
 };
-function validate461(data, {
+function validate464(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13498,10 +13577,10 @@ function validate461(data, {
     }
     errors++;
   }
-  validate461.errors = vErrors;
+  validate464.errors = vErrors;
   return errors === 0;
 }
-function validate452(data, {
+function validate455(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13591,24 +13670,24 @@ function validate452(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate453(data.type, {
+      if (!validate456(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate453.errors : vErrors.concat(validate453.errors);
+        vErrors = vErrors === null ? validate456.errors : vErrors.concat(validate456.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate455(data.status, {
+      if (!validate458(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate455.errors : vErrors.concat(validate455.errors);
+        vErrors = vErrors === null ? validate458.errors : vErrors.concat(validate458.errors);
         errors = vErrors.length;
       }
     }
@@ -13624,13 +13703,13 @@ function validate452(data, {
       }
     }
     if (data.lastTransitionTime !== undefined) {
-      if (!validate458(data.lastTransitionTime, {
+      if (!validate461(data.lastTransitionTime, {
         instancePath: instancePath + "/lastTransitionTime",
         parentData: data,
         parentDataProperty: "lastTransitionTime",
         rootData
       })) {
-        vErrors = vErrors === null ? validate458.errors : vErrors.concat(validate458.errors);
+        vErrors = vErrors === null ? validate461.errors : vErrors.concat(validate461.errors);
         errors = vErrors.length;
       }
     }
@@ -13646,13 +13725,13 @@ function validate452(data, {
       }
     }
     if (data.message !== undefined) {
-      if (!validate461(data.message, {
+      if (!validate464(data.message, {
         instancePath: instancePath + "/message",
         parentData: data,
         parentDataProperty: "message",
         rootData
       })) {
-        vErrors = vErrors === null ? validate461.errors : vErrors.concat(validate461.errors);
+        vErrors = vErrors === null ? validate464.errors : vErrors.concat(validate464.errors);
         errors = vErrors.length;
       }
     }
@@ -13672,10 +13751,10 @@ function validate452(data, {
     }
     errors++;
   }
-  validate452.errors = vErrors;
+  validate455.errors = vErrors;
   return errors === 0;
 }
-function validate451(data, {
+function validate454(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13718,21 +13797,21 @@ function validate451(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate452(data[i0], {
+      if (!validate455(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate452.errors : vErrors.concat(validate452.errors);
+        vErrors = vErrors === null ? validate455.errors : vErrors.concat(validate455.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate451.errors = vErrors;
+  validate454.errors = vErrors;
   return errors === 0;
 }
-const schema197 = {
+const schema198 = {
   "type": "object",
   "properties": {
     "number": {
@@ -13756,12 +13835,12 @@ const schema197 = {
   },
   "nullable": true
 };
-const schema71 = {
+const schema72 = {
   "type": "integer",
   "minimum": 0,
   "nullable": true
 };
-function validate135(data, {
+function validate136(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13804,10 +13883,10 @@ function validate135(data, {
       errors++;
     }
   }
-  validate135.errors = vErrors;
+  validate136.errors = vErrors;
   return errors === 0;
 }
-function validate466(data, {
+function validate469(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13833,13 +13912,13 @@ function validate466(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.number !== undefined) {
-      if (!validate135(data.number, {
+      if (!validate136(data.number, {
         instancePath: instancePath + "/number",
         parentData: data,
         parentDataProperty: "number",
         rootData
       })) {
-        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
+        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
         errors = vErrors.length;
       }
     }
@@ -13899,10 +13978,10 @@ function validate466(data, {
       }
     }
   }
-  validate466.errors = vErrors;
+  validate469.errors = vErrors;
   return errors === 0;
 }
-const schema198 = {
+const schema199 = {
   "type": "object",
   "properties": {
     "step": {
@@ -14025,7 +14104,7 @@ function validate134(data, {
   validate134.errors = vErrors;
   return errors === 0;
 }
-const schema199 = {
+const schema200 = {
   "type": "array",
   "maxItems": 20,
   "items": {
@@ -14033,7 +14112,7 @@ const schema199 = {
   },
   "nullable": true
 };
-const schema200 = {
+const schema201 = {
   "type": "object",
   "required": ["step"],
   "properties": {
@@ -14048,12 +14127,12 @@ const schema200 = {
     }
   }
 };
-const schema201 = {
+const schema202 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0
 };
-function validate492(data, {
+function validate495(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14112,10 +14191,10 @@ function validate492(data, {
       errors++;
     }
   }
-  validate492.errors = vErrors;
+  validate495.errors = vErrors;
   return errors === 0;
 }
-function validate491(data, {
+function validate494(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14141,13 +14220,13 @@ function validate491(data, {
       errors++;
     }
     if (data.step !== undefined) {
-      if (!validate492(data.step, {
+      if (!validate495(data.step, {
         instancePath: instancePath + "/step",
         parentData: data,
         parentDataProperty: "step",
         rootData
       })) {
-        vErrors = vErrors === null ? validate492.errors : vErrors.concat(validate492.errors);
+        vErrors = vErrors === null ? validate495.errors : vErrors.concat(validate495.errors);
         errors = vErrors.length;
       }
     }
@@ -14189,10 +14268,10 @@ function validate491(data, {
     }
     errors++;
   }
-  validate491.errors = vErrors;
+  validate494.errors = vErrors;
   return errors === 0;
 }
-function validate490(data, {
+function validate493(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14235,21 +14314,21 @@ function validate490(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate491(data[i0], {
+      if (!validate494(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate491.errors : vErrors.concat(validate491.errors);
+        vErrors = vErrors === null ? validate494.errors : vErrors.concat(validate494.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate490.errors = vErrors;
+  validate493.errors = vErrors;
   return errors === 0;
 }
-function validate474(data, {
+function validate477(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14440,21 +14519,21 @@ function validate474(data, {
       }
     }
     if (data.history !== undefined) {
-      if (!validate490(data.history, {
+      if (!validate493(data.history, {
         instancePath: instancePath + "/history",
         parentData: data,
         parentDataProperty: "history",
         rootData
       })) {
-        vErrors = vErrors === null ? validate490.errors : vErrors.concat(validate490.errors);
+        vErrors = vErrors === null ? validate493.errors : vErrors.concat(validate493.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate474.errors = vErrors;
+  validate477.errors = vErrors;
   return errors === 0;
 }
-const schema202 = {
+const schema203 = {
   "type": "object",
   "properties": {
     "step": {
@@ -14466,7 +14545,7 @@ const schema202 = {
   },
   "nullable": true
 };
-function validate499(data, {
+function validate502(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14514,39 +14593,105 @@ function validate499(data, {
       }
     }
   }
-  validate499.errors = vErrors;
+  validate502.errors = vErrors;
   return errors === 0;
 }
-const schema203 = {
+const schema204 = {
   "type": "object",
   "properties": {
-    "image": {
+    "stage": {
+      "$ref": "XBWq56FKfnYCQXZilWAeweLVi1HqKEbA5nOzZLPMLSM"
+    },
+    "pattern": {
+      "$ref": "qx32vQDoEZ0nfHcBpbP7vTVNidL5IkQaRafhjgN4VsU"
+    },
+    "step": {
+      "$ref": "Sg5VMnp9PeciTWOOocDxVZ8KL974mKlNPE7Z3LxfFY"
+    },
+    "regressedStep": {
+      "$ref": "Sg5VMnp9PeciTWOOocDxVZ8KL974mKlNPE7Z3LxfFY"
+    },
+    "message": {
       "$ref": "mRsGa3G0zEWwi43U8Q6OmYYv4l1cjQGcmOmidAmE"
-    },
-    "device": {
-      "$ref": "uZ7lE2yRcxBz0LW1mcMEb8zQnYDb9zFJshnjums"
-    },
-    "gpus": {
-      "$ref": "ITjqUtBxFMhIL0CCAFrAl6QqD4mS4WHHo1GQBLww"
-    },
-    "gpuSeconds": {
-      "$ref": "Sg5VMnp9PeciTWOOocDxVZ8KL974mKlNPE7Z3LxfFY"
-    },
-    "earlierGpuSeconds": {
-      "$ref": "Sg5VMnp9PeciTWOOocDxVZ8KL974mKlNPE7Z3LxfFY"
-    },
-    "startedAt": {
-      "$ref": "thZzwpySeU7LsVtTYjwqN1mWUAwFAnezim8OMie8k"
     }
   },
   "nullable": true
 };
-const schema72 = {
+const schema205 = {
+  "type": "integer",
+  "minimum": 1,
+  "maximum": 1000,
+  "nullable": true
+};
+function validate507(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "integer"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data == "number" && isFinite(data)) {
+    if (data > 1000 || isNaN(data)) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maximum",
+        keyword: "maximum",
+        params: {
+          comparison: "<=",
+          limit: 1000
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data < 1 || isNaN(data)) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/minimum",
+        keyword: "minimum",
+        params: {
+          comparison: ">=",
+          limit: 1
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+  }
+  validate507.errors = vErrors;
+  return errors === 0;
+}
+const schema71 = {
   "type": "string",
   "maxLength": 1024,
   "nullable": true
 };
-function validate136(data, {
+function validate135(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14588,9 +14733,117 @@ function validate136(data, {
       errors++;
     }
   }
-  validate136.errors = vErrors;
+  validate135.errors = vErrors;
   return errors === 0;
 }
+function validate506(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.stage !== undefined) {
+      if (!validate507(data.stage, {
+        instancePath: instancePath + "/stage",
+        parentData: data,
+        parentDataProperty: "stage",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate507.errors : vErrors.concat(validate507.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.pattern !== undefined) {
+      if (!validate24(data.pattern, {
+        instancePath: instancePath + "/pattern",
+        parentData: data,
+        parentDataProperty: "pattern",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate24.errors : vErrors.concat(validate24.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.step !== undefined) {
+      if (!validate131(data.step, {
+        instancePath: instancePath + "/step",
+        parentData: data,
+        parentDataProperty: "step",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.regressedStep !== undefined) {
+      if (!validate131(data.regressedStep, {
+        instancePath: instancePath + "/regressedStep",
+        parentData: data,
+        parentDataProperty: "regressedStep",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.message !== undefined) {
+      if (!validate135(data.message, {
+        instancePath: instancePath + "/message",
+        parentData: data,
+        parentDataProperty: "message",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate506.errors = vErrors;
+  return errors === 0;
+}
+const schema206 = {
+  "type": "object",
+  "properties": {
+    "image": {
+      "$ref": "mRsGa3G0zEWwi43U8Q6OmYYv4l1cjQGcmOmidAmE"
+    },
+    "device": {
+      "$ref": "uZ7lE2yRcxBz0LW1mcMEb8zQnYDb9zFJshnjums"
+    },
+    "gpus": {
+      "$ref": "ITjqUtBxFMhIL0CCAFrAl6QqD4mS4WHHo1GQBLww"
+    },
+    "gpuSeconds": {
+      "$ref": "Sg5VMnp9PeciTWOOocDxVZ8KL974mKlNPE7Z3LxfFY"
+    },
+    "earlierGpuSeconds": {
+      "$ref": "Sg5VMnp9PeciTWOOocDxVZ8KL974mKlNPE7Z3LxfFY"
+    },
+    "startedAt": {
+      "$ref": "thZzwpySeU7LsVtTYjwqN1mWUAwFAnezim8OMie8k"
+    }
+  },
+  "nullable": true
+};
 const schema73 = {
   "type": "string",
   "maxLength": 128,
@@ -14641,7 +14894,7 @@ function validate137(data, {
   validate137.errors = vErrors;
   return errors === 0;
 }
-function validate503(data, {
+function validate514(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14667,13 +14920,13 @@ function validate503(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.image !== undefined) {
-      if (!validate136(data.image, {
+      if (!validate135(data.image, {
         instancePath: instancePath + "/image",
         parentData: data,
         parentDataProperty: "image",
         rootData
       })) {
-        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
         errors = vErrors.length;
       }
     }
@@ -14689,13 +14942,13 @@ function validate503(data, {
       }
     }
     if (data.gpus !== undefined) {
-      if (!validate135(data.gpus, {
+      if (!validate136(data.gpus, {
         instancePath: instancePath + "/gpus",
         parentData: data,
         parentDataProperty: "gpus",
         rootData
       })) {
-        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
+        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
         errors = vErrors.length;
       }
     }
@@ -14733,10 +14986,10 @@ function validate503(data, {
       }
     }
   }
-  validate503.errors = vErrors;
+  validate514.errors = vErrors;
   return errors === 0;
 }
-const schema204 = {
+const schema207 = {
   "type": "array",
   "maxItems": 8,
   "items": {
@@ -14744,7 +14997,7 @@ const schema204 = {
   },
   "nullable": true
 };
-const schema205 = {
+const schema208 = {
   "type": "object",
   "required": ["uri"],
   "properties": {
@@ -14762,11 +15015,11 @@ const schema205 = {
     }
   }
 };
-const schema206 = {
+const schema209 = {
   "type": "string",
   "maxLength": 1024
 };
-function validate513(data, {
+function validate524(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14807,15 +15060,15 @@ function validate513(data, {
     }
     errors++;
   }
-  validate513.errors = vErrors;
+  validate524.errors = vErrors;
   return errors === 0;
 }
-const schema207 = {
+const schema210 = {
   "type": "string",
   "maxLength": 256,
   "nullable": true
 };
-function validate516(data, {
+function validate527(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14857,10 +15110,10 @@ function validate516(data, {
       errors++;
     }
   }
-  validate516.errors = vErrors;
+  validate527.errors = vErrors;
   return errors === 0;
 }
-function validate512(data, {
+function validate523(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14886,13 +15139,13 @@ function validate512(data, {
       errors++;
     }
     if (data.uri !== undefined) {
-      if (!validate513(data.uri, {
+      if (!validate524(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate513.errors : vErrors.concat(validate513.errors);
+        vErrors = vErrors === null ? validate524.errors : vErrors.concat(validate524.errors);
         errors = vErrors.length;
       }
     }
@@ -14908,13 +15161,13 @@ function validate512(data, {
       }
     }
     if (data.revision !== undefined) {
-      if (!validate516(data.revision, {
+      if (!validate527(data.revision, {
         instancePath: instancePath + "/revision",
         parentData: data,
         parentDataProperty: "revision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate516.errors : vErrors.concat(validate516.errors);
+        vErrors = vErrors === null ? validate527.errors : vErrors.concat(validate527.errors);
         errors = vErrors.length;
       }
     }
@@ -14945,10 +15198,10 @@ function validate512(data, {
     }
     errors++;
   }
-  validate512.errors = vErrors;
+  validate523.errors = vErrors;
   return errors === 0;
 }
-function validate511(data, {
+function validate522(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14991,21 +15244,21 @@ function validate511(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate512(data[i0], {
+      if (!validate523(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate512.errors : vErrors.concat(validate512.errors);
+        vErrors = vErrors === null ? validate523.errors : vErrors.concat(validate523.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate511.errors = vErrors;
+  validate522.errors = vErrors;
   return errors === 0;
 }
-const schema208 = {
+const schema211 = {
   "type": "object",
   "properties": {
     "uri": {
@@ -15020,7 +15273,7 @@ const schema208 = {
   },
   "nullable": true
 };
-function validate521(data, {
+function validate532(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15046,13 +15299,13 @@ function validate521(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.uri !== undefined) {
-      if (!validate136(data.uri, {
+      if (!validate135(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
         errors = vErrors.length;
       }
     }
@@ -15079,10 +15332,10 @@ function validate521(data, {
       }
     }
   }
-  validate521.errors = vErrors;
+  validate532.errors = vErrors;
   return errors === 0;
 }
-const schema209 = {
+const schema212 = {
   "type": "object",
   "properties": {
     "pattern": {
@@ -15112,7 +15365,7 @@ const schema209 = {
   },
   "nullable": true
 };
-function validate526(data, {
+function validate537(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15193,24 +15446,24 @@ function validate526(data, {
       }
     }
     if (data.maskedLayers !== undefined) {
-      if (!validate135(data.maskedLayers, {
+      if (!validate136(data.maskedLayers, {
         instancePath: instancePath + "/maskedLayers",
         parentData: data,
         parentDataProperty: "maskedLayers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
+        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
         errors = vErrors.length;
       }
     }
     if (data.skippedLayers !== undefined) {
-      if (!validate135(data.skippedLayers, {
+      if (!validate136(data.skippedLayers, {
         instancePath: instancePath + "/skippedLayers",
         parentData: data,
         parentDataProperty: "skippedLayers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
+        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
         errors = vErrors.length;
       }
     }
@@ -15226,10 +15479,10 @@ function validate526(data, {
       }
     }
   }
-  validate526.errors = vErrors;
+  validate537.errors = vErrors;
   return errors === 0;
 }
-const schema210 = {
+const schema213 = {
   "type": "object",
   "properties": {
     "convention": {
@@ -15253,7 +15506,7 @@ const schema210 = {
   },
   "nullable": true
 };
-function validate536(data, {
+function validate547(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15345,10 +15598,10 @@ function validate536(data, {
       }
     }
   }
-  validate536.errors = vErrors;
+  validate547.errors = vErrors;
   return errors === 0;
 }
-const schema211 = {
+const schema214 = {
   "type": "object",
   "properties": {
     "metric": {
@@ -15405,12 +15658,12 @@ const schema211 = {
   },
   "nullable": true
 };
-const schema212 = {
+const schema215 = {
   "type": "string",
   "maxLength": 8,
   "nullable": true
 };
-function validate558(data, {
+function validate569(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15452,10 +15705,10 @@ function validate558(data, {
       errors++;
     }
   }
-  validate558.errors = vErrors;
+  validate569.errors = vErrors;
   return errors === 0;
 }
-const schema213 = {
+const schema216 = {
   "type": "array",
   "maxItems": 3,
   "items": {
@@ -15463,7 +15716,7 @@ const schema213 = {
   },
   "nullable": true
 };
-const schema214 = {
+const schema217 = {
   "type": "object",
   "required": ["precision"],
   "properties": {
@@ -15481,11 +15734,11 @@ const schema214 = {
     }
   }
 };
-const schema215 = {
+const schema218 = {
   "type": "string",
   "maxLength": 8
 };
-function validate562(data, {
+function validate573(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15526,10 +15779,10 @@ function validate562(data, {
     }
     errors++;
   }
-  validate562.errors = vErrors;
+  validate573.errors = vErrors;
   return errors === 0;
 }
-function validate561(data, {
+function validate572(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15555,13 +15808,13 @@ function validate561(data, {
       errors++;
     }
     if (data.precision !== undefined) {
-      if (!validate562(data.precision, {
+      if (!validate573(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate562.errors : vErrors.concat(validate562.errors);
+        vErrors = vErrors === null ? validate573.errors : vErrors.concat(validate573.errors);
         errors = vErrors.length;
       }
     }
@@ -15588,13 +15841,13 @@ function validate561(data, {
       }
     }
     if (data.problem !== undefined) {
-      if (!validate136(data.problem, {
+      if (!validate135(data.problem, {
         instancePath: instancePath + "/problem",
         parentData: data,
         parentDataProperty: "problem",
         rootData
       })) {
-        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
         errors = vErrors.length;
       }
     }
@@ -15614,10 +15867,10 @@ function validate561(data, {
     }
     errors++;
   }
-  validate561.errors = vErrors;
+  validate572.errors = vErrors;
   return errors === 0;
 }
-function validate560(data, {
+function validate571(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15660,21 +15913,21 @@ function validate560(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate561(data[i0], {
+      if (!validate572(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate561.errors : vErrors.concat(validate561.errors);
+        vErrors = vErrors === null ? validate572.errors : vErrors.concat(validate572.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate560.errors = vErrors;
+  validate571.errors = vErrors;
   return errors === 0;
 }
-function validate544(data, {
+function validate555(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15711,13 +15964,13 @@ function validate544(data, {
       }
     }
     if (data.samples !== undefined) {
-      if (!validate135(data.samples, {
+      if (!validate136(data.samples, {
         instancePath: instancePath + "/samples",
         parentData: data,
         parentDataProperty: "samples",
         rootData
       })) {
-        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
+        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
         errors = vErrors.length;
       }
     }
@@ -15821,13 +16074,13 @@ function validate544(data, {
       }
     }
     if (data.steps !== undefined) {
-      if (!validate135(data.steps, {
+      if (!validate136(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
+        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
         errors = vErrors.length;
       }
     }
@@ -15843,24 +16096,24 @@ function validate544(data, {
       }
     }
     if (data.precision !== undefined) {
-      if (!validate558(data.precision, {
+      if (!validate569(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate558.errors : vErrors.concat(validate558.errors);
+        vErrors = vErrors === null ? validate569.errors : vErrors.concat(validate569.errors);
         errors = vErrors.length;
       }
     }
     if (data.served !== undefined) {
-      if (!validate560(data.served, {
+      if (!validate571(data.served, {
         instancePath: instancePath + "/served",
         parentData: data,
         parentDataProperty: "served",
         rootData
       })) {
-        vErrors = vErrors === null ? validate560.errors : vErrors.concat(validate560.errors);
+        vErrors = vErrors === null ? validate571.errors : vErrors.concat(validate571.errors);
         errors = vErrors.length;
       }
     }
@@ -15887,10 +16140,10 @@ function validate544(data, {
       }
     }
   }
-  validate544.errors = vErrors;
+  validate555.errors = vErrors;
   return errors === 0;
 }
-const schema216 = {
+const schema219 = {
   "type": "object",
   "properties": {
     "uri": {
@@ -15911,7 +16164,7 @@ const schema216 = {
   },
   "nullable": true
 };
-function validate572(data, {
+function validate583(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15937,13 +16190,13 @@ function validate572(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.uri !== undefined) {
-      if (!validate136(data.uri, {
+      if (!validate135(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
         errors = vErrors.length;
       }
     }
@@ -15970,32 +16223,32 @@ function validate572(data, {
       }
     }
     if (data.manifestUri !== undefined) {
-      if (!validate136(data.manifestUri, {
+      if (!validate135(data.manifestUri, {
         instancePath: instancePath + "/manifestUri",
         parentData: data,
         parentDataProperty: "manifestUri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
         errors = vErrors.length;
       }
     }
     if (data.sampleGridUri !== undefined) {
-      if (!validate136(data.sampleGridUri, {
+      if (!validate135(data.sampleGridUri, {
         instancePath: instancePath + "/sampleGridUri",
         parentData: data,
         parentDataProperty: "sampleGridUri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate572.errors = vErrors;
+  validate583.errors = vErrors;
   return errors === 0;
 }
-function validate444(data, {
+function validate447(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -16021,24 +16274,24 @@ function validate444(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.observedGeneration !== undefined) {
-      if (!validate445(data.observedGeneration, {
+      if (!validate448(data.observedGeneration, {
         instancePath: instancePath + "/observedGeneration",
         parentData: data,
         parentDataProperty: "observedGeneration",
         rootData
       })) {
-        vErrors = vErrors === null ? validate445.errors : vErrors.concat(validate445.errors);
+        vErrors = vErrors === null ? validate448.errors : vErrors.concat(validate448.errors);
         errors = vErrors.length;
       }
     }
     if (data.phase !== undefined) {
-      if (!validate447(data.phase, {
+      if (!validate450(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate447.errors : vErrors.concat(validate447.errors);
+        vErrors = vErrors === null ? validate450.errors : vErrors.concat(validate450.errors);
         errors = vErrors.length;
       }
     }
@@ -16065,13 +16318,13 @@ function validate444(data, {
       }
     }
     if (data.conditions !== undefined) {
-      if (!validate451(data.conditions, {
+      if (!validate454(data.conditions, {
         instancePath: instancePath + "/conditions",
         parentData: data,
         parentDataProperty: "conditions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate451.errors : vErrors.concat(validate451.errors);
+        vErrors = vErrors === null ? validate454.errors : vErrors.concat(validate454.errors);
         errors = vErrors.length;
       }
     }
@@ -16087,117 +16340,128 @@ function validate444(data, {
       }
     }
     if (data.attempts !== undefined) {
-      if (!validate466(data.attempts, {
+      if (!validate469(data.attempts, {
         instancePath: instancePath + "/attempts",
         parentData: data,
         parentDataProperty: "attempts",
         rootData
       })) {
-        vErrors = vErrors === null ? validate466.errors : vErrors.concat(validate466.errors);
+        vErrors = vErrors === null ? validate469.errors : vErrors.concat(validate469.errors);
         errors = vErrors.length;
       }
     }
     if (data.progress !== undefined) {
-      if (!validate474(data.progress, {
+      if (!validate477(data.progress, {
         instancePath: instancePath + "/progress",
         parentData: data,
         parentDataProperty: "progress",
         rootData
       })) {
-        vErrors = vErrors === null ? validate474.errors : vErrors.concat(validate474.errors);
+        vErrors = vErrors === null ? validate477.errors : vErrors.concat(validate477.errors);
         errors = vErrors.length;
       }
     }
     if (data.best !== undefined) {
-      if (!validate499(data.best, {
+      if (!validate502(data.best, {
         instancePath: instancePath + "/best",
         parentData: data,
         parentDataProperty: "best",
         rootData
       })) {
-        vErrors = vErrors === null ? validate499.errors : vErrors.concat(validate499.errors);
+        vErrors = vErrors === null ? validate502.errors : vErrors.concat(validate502.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.rollback !== undefined) {
+      if (!validate506(data.rollback, {
+        instancePath: instancePath + "/rollback",
+        parentData: data,
+        parentDataProperty: "rollback",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate506.errors : vErrors.concat(validate506.errors);
         errors = vErrors.length;
       }
     }
     if (data.trainer !== undefined) {
-      if (!validate503(data.trainer, {
+      if (!validate514(data.trainer, {
         instancePath: instancePath + "/trainer",
         parentData: data,
         parentDataProperty: "trainer",
         rootData
       })) {
-        vErrors = vErrors === null ? validate503.errors : vErrors.concat(validate503.errors);
+        vErrors = vErrors === null ? validate514.errors : vErrors.concat(validate514.errors);
         errors = vErrors.length;
       }
     }
     if (data.sources !== undefined) {
-      if (!validate511(data.sources, {
+      if (!validate522(data.sources, {
         instancePath: instancePath + "/sources",
         parentData: data,
         parentDataProperty: "sources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate511.errors : vErrors.concat(validate511.errors);
+        vErrors = vErrors === null ? validate522.errors : vErrors.concat(validate522.errors);
         errors = vErrors.length;
       }
     }
     if (data.checkpoint !== undefined) {
-      if (!validate521(data.checkpoint, {
+      if (!validate532(data.checkpoint, {
         instancePath: instancePath + "/checkpoint",
         parentData: data,
         parentDataProperty: "checkpoint",
         rootData
       })) {
-        vErrors = vErrors === null ? validate521.errors : vErrors.concat(validate521.errors);
+        vErrors = vErrors === null ? validate532.errors : vErrors.concat(validate532.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparsity !== undefined) {
-      if (!validate526(data.sparsity, {
+      if (!validate537(data.sparsity, {
         instancePath: instancePath + "/sparsity",
         parentData: data,
         parentDataProperty: "sparsity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate526.errors : vErrors.concat(validate526.errors);
+        vErrors = vErrors === null ? validate537.errors : vErrors.concat(validate537.errors);
         errors = vErrors.length;
       }
     }
     if (data.macs !== undefined) {
-      if (!validate536(data.macs, {
+      if (!validate547(data.macs, {
         instancePath: instancePath + "/macs",
         parentData: data,
         parentDataProperty: "macs",
         rootData
       })) {
-        vErrors = vErrors === null ? validate536.errors : vErrors.concat(validate536.errors);
+        vErrors = vErrors === null ? validate547.errors : vErrors.concat(validate547.errors);
         errors = vErrors.length;
       }
     }
     if (data.fid !== undefined) {
-      if (!validate544(data.fid, {
+      if (!validate555(data.fid, {
         instancePath: instancePath + "/fid",
         parentData: data,
         parentDataProperty: "fid",
         rootData
       })) {
-        vErrors = vErrors === null ? validate544.errors : vErrors.concat(validate544.errors);
+        vErrors = vErrors === null ? validate555.errors : vErrors.concat(validate555.errors);
         errors = vErrors.length;
       }
     }
     if (data.model !== undefined) {
-      if (!validate572(data.model, {
+      if (!validate583(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate572.errors : vErrors.concat(validate572.errors);
+        vErrors = vErrors === null ? validate583.errors : vErrors.concat(validate583.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate444.errors = vErrors;
+  validate447.errors = vErrors;
   return errors === 0;
 }
 function validate138(data, {
@@ -16303,13 +16567,13 @@ function validate138(data, {
       }
     }
     if (data.status !== undefined) {
-      if (!validate444(data.status, {
+      if (!validate447(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate444.errors : vErrors.concat(validate444.errors);
+        vErrors = vErrors === null ? validate447.errors : vErrors.concat(validate447.errors);
         errors = vErrors.length;
       }
     }

@@ -2,8 +2,8 @@
 
 Reads SPARSEDM_CONFIG (or --config), writes to output.uri, and resumes from the newest valid checkpoint there.
 With several GPUs, one process per GPU trains (processes.py), also in several pods (nodes.py). Exit codes:
-0 done, 2 configuration wrong, 3 input wrong, 4 diverged, 5 another trainer has taken over the output, 6
-another process has ended, 143 stopped by SIGTERM after a checkpoint.
+0 done, 2 configuration wrong, 3 input wrong, 4 diverged or regressed, 5 another trainer has taken over the
+output, 6 another process has ended, 143 stopped by SIGTERM after a checkpoint.
 """
 
 from __future__ import annotations

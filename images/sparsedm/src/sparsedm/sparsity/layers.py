@@ -177,6 +177,19 @@ class MaskedLayers:
         """Layers that a stage of this pattern leaves dense, because its M does not divide their inputs."""
         return [name for name, weight, _ in self.weights() if weight.shape[1] % pattern.m]
 
+    def fitting(self, selection: Selection, pattern: Pattern) -> Selection:
+        """The selection under a stage's pattern: without the layers that it leaves dense."""
+        inputs = {name: weight.shape[1] for name, weight, _ in self.weights()}
+        dense = [
+            SkippedLayer(
+                name, f"input dimension {inputs[name]} is not a multiple of {pattern.m}", wanted=True
+            )
+            for name in self.left_dense(pattern)
+        ]
+        unfit = {layer.name for layer in dense}
+        selected = tuple(name for name in selection.selected if name not in unfit)
+        return replace(selection, selected=selected, skipped=(*selection.skipped, *dense))
+
     def _maskings(
         self, weights: Mapping[str, Tensor], pattern: Pattern, before: Mapping[str, Masking]
     ) -> dict[str, Masking]:

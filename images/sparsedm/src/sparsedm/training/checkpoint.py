@@ -23,6 +23,7 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from sparsedm.errors import InputError
 from sparsedm.files import file_sha256, sync, write_atomically
 
 _STEP_DIRECTORY = re.compile(r"^step-(\d{8,})$")
@@ -39,19 +40,20 @@ class Checkpoint:
 
 
 class CheckpointStore:
-    """The checkpoints of one run, `keep` of them. What is being written or removed lies in `staging`, a
-    folder of the same volume; by default beside them."""
+    """The checkpoints of one run: the newest `keep`, and that of step `pinned`. What is being written or
+    removed lies in `staging`, a folder of the same volume; by default beside them."""
 
     def __init__(self, directory: Path, keep: int, staging: Path | None = None) -> None:
         self.directory = directory
         self.keep = keep
+        self.pinned: int | None = None
         self.staging = staging or directory
 
     def save(self, step: int, tensors: dict[str, Tensor], state: dict[str, Any]) -> Path:
         """Writes the checkpoint of `step`, replaces one of the same step, and removes those beyond `keep`."""
         self.directory.mkdir(parents=True, exist_ok=True)
         self._clear()
-        final = self.directory / f"step-{step:08d}"
+        final = self.path(step)
         temporary = self.staging / f"{_NEW}{final.name}"
         temporary.mkdir()
         save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, temporary / _FILES[0])
@@ -74,8 +76,10 @@ class CheckpointStore:
 
     def _remove_old(self) -> None:
         for step in self.steps()[self.keep :]:
+            if step == self.pinned:
+                continue
             with suppress(PermissionError):
-                self._move_away(self.directory / f"step-{step:08d}")
+                self._move_away(self.path(step))
         self._clear()
 
     def _move_away(self, final: Path) -> None:
@@ -103,13 +107,32 @@ class CheckpointStore:
         """
         damaged: list[str] = []
         for step in self.steps():
-            path = self.directory / f"step-{step:08d}"
+            path = self.path(step)
             problem = _damage(path)
             if problem is None:
-                state = json.loads((path / _FILES[1]).read_text())
-                return Checkpoint(step, path, load_file(path / _FILES[0]), state), damaged
+                return self._read(step), damaged
             damaged.append(f"The checkpoint {path} is damaged ({problem}): taking the one before it.")
         return None, damaged
+
+    def load(self, step: int) -> Checkpoint:
+        """The checkpoint of this very step. Raises InputError where it is damaged or gone."""
+        problem = _damage(self.path(step))
+        if problem is not None:
+            raise InputError(
+                "CheckpointDamaged",
+                f"The checkpoint {self.path(step)}, of the last good stage, is damaged ({problem}): empty "
+                "output.uri, or choose another, and train again.",
+            )
+        return self._read(step)
+
+    def _read(self, step: int) -> Checkpoint:
+        path = self.path(step)
+        state = json.loads((path / _FILES[1]).read_text())
+        return Checkpoint(step, path, load_file(path / _FILES[0]), state)
+
+    def path(self, step: int) -> Path:
+        """Of the checkpoint of this step, whether it is there or not."""
+        return self.directory / f"step-{step:08d}"
 
 
 def _damage(path: Path) -> str | None:

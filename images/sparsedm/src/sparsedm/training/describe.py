@@ -18,6 +18,7 @@ from sparsedm.sparsity.methods import METHODS
 from sparsedm.sparsity.pattern import Pattern
 from sparsedm.training.activations import activation_bytes
 from sparsedm.training.config import TrainConfig
+from sparsedm.training.config.spec import ScheduleSpec
 from sparsedm.training.plan import (
     assumptions,
     dense_model,
@@ -169,7 +170,17 @@ def _stages(config: TrainConfig, inputs: Mapping[str, int]) -> str:
     )
     masks = f"Masks: {mask_rhythm(config)}."
     stages = table(["stage", "pattern", "from step", "to step"], rows)
-    return "\n".join([stages, f"{masks} {frozen}", *unfit])
+    return "\n".join([stages, f"{masks} {frozen}", *unfit, *_guard(config.sparsity.schedule)])
+
+
+def _guard(schedule: ScheduleSpec) -> list[str]:
+    if not schedule.guards:
+        return []
+    then = "goes back to that stage and ends" if schedule.on_regression == "RollBack" else "stops"
+    return [
+        "The end of each stage takes an evaluation. Where the distance is more than "
+        f"{schedule.max_regression_percent} % above that after the last good stage, the run {then}."
+    ]
 
 
 def _evaluation(config: TrainConfig, model_config: ModelConfig) -> str:

@@ -27,7 +27,7 @@ from sparsedm.data.contents import fit_classes, fit_held_out, lines, record
 from sparsedm.data.features import SCALES
 from sparsedm.decimals import decimal
 from sparsedm.diffusion.objective import Batch, Objective, noisy_batch
-from sparsedm.errors import ConfigError, InputError
+from sparsedm.errors import ConfigError, InputError, Regressed
 from sparsedm.files import write_atomically
 from sparsedm.measure.evaluator import Evaluator, Measurement
 from sparsedm.measure.macs import count_macs
@@ -42,7 +42,7 @@ from sparsedm.runtime.processes import SINGLE_PROCESS, ProcessGroup
 from sparsedm.runtime.progress import Console, Pace, RunProgress
 from sparsedm.runtime.report_client import ReportClient
 from sparsedm.runtime.stop import StopSignal
-from sparsedm.sparsity.layers import SCALING, bake_masks
+from sparsedm.sparsity.layers import SCALING, Selection, bake_masks
 from sparsedm.sparsity.methods import build_method
 from sparsedm.sparsity.pattern import Pattern
 from sparsedm.sparsity.schedule import Stage
@@ -62,6 +62,7 @@ from sparsedm.training.plan import (
     schedule_of,
     select,
 )
+from sparsedm.training.regression import StageEnd, judge
 from sparsedm.training.run_state import Best
 from sparsedm.training.teacher import open_teacher
 from sparsedm.uris import resolve_uri, sources_status
@@ -210,12 +211,20 @@ class Finetune:
             return
         self.state.restore(checkpoint)
         self.progress.history = self.state.history
+        self.store.pinned = self.state.good and self.state.good.step
         self._report_best()
         self.progress.training.skip(checkpoint.step * self._passes_of_a_step())
         self.client.update(attempt={"resumedFromStep": checkpoint.step})
         self.console.say(f"Resumed from the checkpoint of step {checkpoint.step}.")
 
     def train(self) -> None:
+        """The steps that are left, and the way back where a stage has regressed, now or before a restart."""
+        if self.state.regression is None:
+            self._train()
+        if self.state.regression is not None:
+            self._roll_back()
+
+    def _train(self) -> None:
         """The loop. Steps are counted from 0; `state.step` steps are done."""
         state, schedule = self.state, self.schedule
         self.progress.enter("training")
@@ -229,13 +238,42 @@ class Finetune:
             self._report_step(step, time.monotonic() - began)
             self._check_lock()
             last = state.step == self.total_steps
-            if self._chooses if last else self._due(self.config.evaluation.every_steps):
-                self._evaluate_on_the_way(stage.pattern)
-            if self._due(self.config.checkpoint.every_steps) or last or stops:
+            judged = self.config.sparsity.schedule.guards and state.step == stage.end
+            if judged or (self._chooses if last else self._due(self.config.evaluation.every_steps)):
+                self._evaluate_on_the_way(stage, judged)
+            if self._due(self.config.checkpoint.every_steps) or last or judged or stops:
                 self._save_checkpoint()
             if stops:
                 self.stop.request()
                 self.stop.check(f"the checkpoint of step {state.step} is saved, and a retry goes on from it.")
+            if state.regression is not None:
+                return
+
+    def _roll_back(self) -> None:
+        """To the checkpoint of the last good stage, whose model becomes the result; or raises Regressed. The
+        newest checkpoint says that the run is here, so that a restart comes here too."""
+        state, regression = self.state, self.state.regression
+        assert regression is not None
+        uri = self._checkpoint_uri(regression.good.step)
+        if self.config.sparsity.schedule.on_regression == "Stop":
+            raise Regressed(
+                f"{regression.sentence()}. The checkpoint of {regression.good} is kept at {uri}: raise that "
+                "bound, give the stage more steps, or choose a milder pattern in a new SparseFinetune."
+            )
+        self.console.say(regression.status()["message"])
+        history, best = state.history, state.best
+        state.restore(self.store.load(regression.good.step))
+        # What was measured beyond it is told, and stays no candidate.
+        state.regression, state.history, state.best = regression, history, best
+        self.progress.training.planned = self.progress.training.done
+        good = regression.good
+        self.progress.update(
+            step=good.step,
+            stage=good.stage,
+            stagePattern=good.pattern,
+            imagesProcessed=regression.ended.step * self.config.training.images_per_step,
+        )
+        self.client.update(rollback=regression.status(), sparsity=self._sparsity())
 
     def finish(self) -> dict[str, Any]:
         """Measures dense and sparse and writes the artifact, the manifest last, which marks it complete.
@@ -259,7 +297,8 @@ class Finetune:
 
         self.progress.enter("exporting")
         classes = classes_of(self.model_config, self.dataset)
-        pattern = self.config.sparsity.pattern
+        pattern, selection = self._exported
+        macs = count_macs(self.model_config, selection.selected, pattern)
         columns = min(GRID_COLUMNS, self.model_config.num_classes or GRID_COLUMNS)
         blocks = {self._title(name, fid): found.images for name, found in measured.items()}
         grid = sample_grid(blocks, columns, classes or ())
@@ -268,7 +307,7 @@ class Finetune:
         write_atomically(self.output / SAMPLES_FILE, image.getvalue(), self._staging)
 
         name = self.config.model.preset or self.config.model.architecture
-        identity = Identity(name, self.model_config, classes, pattern, self.selection)
+        identity = Identity(name, self.model_config, classes, pattern, selection)
 
         def write_report_file(manifest: dict[str, Any]) -> None:
             text = write_report(manifest, self._course(), image.getvalue())
@@ -278,7 +317,7 @@ class Finetune:
             self.output,
             weights,
             identity,
-            self.macs.status(),
+            macs.status(),
             fid,
             self._provenance(),
             write_report_file,
@@ -300,6 +339,10 @@ class Finetune:
     def _progress(self) -> RunProgress:
         every, steps = self.config.evaluation.every_steps, self.total_steps
         on_the_way = (steps - 1) // every + self._chooses if every and steps else 0
+        if self.config.sparsity.schedule.guards:
+            ends = [stage.end for stage in self.schedule.stages]
+            due = [end for end in ends if (self._chooses if end == steps else every and end % every == 0)]
+            on_the_way += len(ends) - len(due)
         return RunProgress(
             self.client,
             self.console,
@@ -320,7 +363,7 @@ class Finetune:
 
     def _title(self, name: str, fid: dict[str, Any]) -> str:
         """Of the images of one model."""
-        what = {"dense": "dense", "sparse": f"{self.config.sparsity.pattern} sparse"}[name]
+        what = {"dense": "dense", "sparse": f"{self._exported[0]} sparse"}[name]
         if name == "sparse" and not self.method.masks:
             what = "trained on" if self._has_dense else "trained"
         return f"{what}, {fid['metric']} {fid[name]}"
@@ -332,7 +375,16 @@ class Finetune:
     @property
     def _chosen(self) -> Best | None:
         """The best evaluation, where its weights are to be exported."""
-        return self.state.best if self._chooses else None
+        return self.state.best if self._chooses and self.state.regression is None else None
+
+    @property
+    def _exported(self) -> tuple[Pattern, Selection]:
+        """Pattern of the exported weights, and the layers that have it: the target's, unless the run has
+        rolled back."""
+        regression = self.state.regression
+        if regression is None:
+            return self.config.sparsity.pattern, self.selection
+        return regression.pattern, self.layers.fitting(self.selection, regression.pattern)
 
     def _passes_of_a_step(self) -> float:
         """Forward, backward (as two), and the teacher's forward, in forward passes of the student."""
@@ -487,15 +539,18 @@ class Finetune:
     def _sparsity(self) -> dict[str, Any]:
         """`status.sparsity` of the student under the masks in force."""
         weights = bake_masks(self.state.student.state_dict(), self.layers.masks())
-        return sparsity_status(weights, self.config.sparsity.pattern, self.selection)
+        return sparsity_status(weights, *self._exported)
 
     def _save_checkpoint(self) -> None:
         step, digest = self.state.step, self.layers.digest()
         self.processes.check_same("masks", digest, step)
         path = self.processes.on_rank_zero(self._save)
         if path is not None:
-            uri = f"{self.config.output.uri}/checkpoints/{path.name}"
+            uri = self._checkpoint_uri(step)
             self.client.update(checkpoint={"uri": uri, "step": step, "maskDigest": digest})
+
+    def _checkpoint_uri(self, step: int) -> str:
+        return f"{self.config.output.uri}/checkpoints/{self.store.path(step).name}"
 
     def _save(self) -> Path:
         path = self.state.save(self.store)
@@ -514,12 +569,13 @@ class Finetune:
             sparse[f"{name}.weight"] = self.method.sparse_weight(weights[f"{name}.weight"], masking)
         return sparse
 
-    def _evaluate_on_the_way(self, pattern: Pattern) -> None:
-        """Weights of an earlier stage's pattern are no candidates for the best."""
+    def _evaluate_on_the_way(self, stage: Stage, judged: bool) -> None:
+        """Weights of an earlier stage's pattern are no candidates for the best. `judged` where the stage has
+        ended, and whether it is good decides how the run goes on."""
         self.progress.enter("evaluating")
         state, weights = self.state, self._sparse_weights()
         distance = self._measure(weights, choosing=True).distance
-        fits = pattern == self.config.sparsity.pattern
+        fits = stage.pattern == self.config.sparsity.pattern
         if fits and (state.best is None or distance < state.best.distance):
             kept = {k: v.clone() for k, v in weights.items()} if self._chooses else None
             state.best = Best(state.step, distance, kept)
@@ -527,6 +583,12 @@ class Finetune:
         achieved = sparsity_status(weights, self.config.sparsity.pattern, self.selection)["achieved"]
         state.history.append({"step": state.step, "distance": decimal(distance, 2), "sparsity": achieved})
         self.progress.history = state.history
+        if judged:
+            ended = StageEnd.of(stage, distance)
+            most = self.config.sparsity.schedule.max_regression_percent
+            state.regression = judge(ended, state.good, most)
+            if state.regression is None:
+                state.good, self.store.pinned = ended, ended.step
         self.progress.enter("training")
 
     def _report_best(self) -> None:
@@ -625,6 +687,7 @@ class Finetune:
             "weights": self._which_weights(),
             "device": self.usage.device,
             **({} if self.state.best is None else {"best": self.state.best.status()}),
+            **({} if self.state.regression is None else {"rollback": self.state.regression.status()}),
         }
 
     def _origin_of_reference(self) -> dict[str, Any]:
@@ -644,6 +707,8 @@ class Finetune:
         if not self.total_steps:
             return "as pretrained"
         which, best = f"EMA, decay {self.config.training.ema_decay:g}", self._chosen
+        if self.state.regression is not None:
+            return f"{which}, of step {self.state.step}, the end of the last good stage"
         return which if best is None else f"{which}, of step {best.step}, the best on other seeds"
 
 
@@ -680,11 +745,12 @@ def check_encodes(encoder: TextEncoder, nothing: Tensor) -> None:
 
 def finished_progress(config: TrainConfig, manifest: dict[str, Any]) -> dict[str, Any]:
     """Progress of a run that had finished before."""
-    steps = manifest["provenance"]["steps"]
+    steps, rollback = manifest["provenance"]["steps"], manifest["provenance"].get("rollback")
+    trained = rollback["regressedStep"] if rollback else steps
     return {
-        "step": steps,
+        "step": rollback["step"] if rollback else steps,
         "totalSteps": steps,
-        "imagesProcessed": steps * config.training.images_per_step,
+        "imagesProcessed": trained * config.training.images_per_step,
         "percent": 100,
         "display": "100%",
         "phase": "done",
@@ -696,9 +762,9 @@ def finished_progress(config: TrainConfig, manifest: dict[str, Any]) -> dict[str
 def result_of(config: TrainConfig, manifest: dict[str, Any]) -> dict[str, Any]:
     """The parts of the report on the end of the run; the same whether it ended now or before."""
     uri, weights = config.output.uri, manifest["weights"]
-    best = manifest["provenance"].get("best")
+    provenance = manifest["provenance"]
     return {
-        **({} if best is None else {"best": best}),
+        **{name: provenance[name] for name in ("best", "rollback") if name in provenance},
         "sparsity": manifest["sparsity"],
         "macs": manifest["macs"],
         "fid": manifest["fid"],

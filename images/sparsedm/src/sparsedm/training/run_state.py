@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from sparsedm.report.curve import Curve
 from sparsedm.sparsity.layers import MaskedLayers
 from sparsedm.training.checkpoint import Checkpoint, CheckpointStore
 from sparsedm.training.ema import Ema
+from sparsedm.training.regression import Regression, StageEnd
 
 LOSS_SMOOTHING = 0.95
 
@@ -37,7 +38,8 @@ class RunState:
     `step` steps are done. The position in the data is step * batch size; the learning rate, the stage and
     what a network's dropout draws follow from the step, so none of them is state of its own. `flips` are the
     weights that changed sides when the masks were last recomputed, `overflows` the gradients that fp16 could
-    not hold.
+    not hold. `good` is the last stage that ended well, and `regression` is set once one has not, which ends
+    the training.
     """
 
     def __init__(
@@ -64,6 +66,8 @@ class RunState:
         self.history: list[dict[str, Any]] = []
         self.curve = Curve()
         self.best: Best | None = None
+        self.good: StageEnd | None = None
+        self.regression: Regression | None = None
         self._refreshed: Tensor | None = None
 
     def after_refresh(self, flips: Tensor) -> None:
@@ -112,6 +116,8 @@ class RunState:
             "history": self.history,
             "curve": self.curve.state(),
             "best": None if self.best is None else [self.best.step, self.best.distance],
+            "good": None if self.good is None else asdict(self.good),
+            "regression": None if self.regression is None else asdict(self.regression),
             "masks": self.layers.describe(),
             "flips": self.flips,
             "stageFlips": self.stage_flips,
@@ -141,6 +147,8 @@ class RunState:
         self.history = state["history"]
         self.curve.restore(state["curve"])
         self.best = Best(*state["best"], groups.get("best")) if state.get("best") else None
+        self.good = StageEnd(**state["good"]) if state.get("good") else None
+        self.regression = Regression.restored(state["regression"]) if state.get("regression") else None
         self.flips = state["flips"]
         self.stage_flips = state["stageFlips"]
         self.overflows = state["overflows"]

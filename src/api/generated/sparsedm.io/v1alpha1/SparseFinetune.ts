@@ -362,6 +362,14 @@ export interface ISparseFinetune {
          * Share of the steps, at the end, in which the mask no longer changes. It never begins before the last stage; 0 means that the mask moves to the end.
          */
         "freezeMaskPercent"?: number;
+        /**
+         * What happens where a stage ends with a distance more than maxRegressionPercent above that after the last good stage; the first stage is good. RollBack ends the training and makes the model of the last good stage the result, with that stage's pattern. Stop ends the run as failed, and keeps that stage's checkpoint. Both take an evaluation at the end of each stage. Continue, which is meant when absent, judges no stage.
+         */
+        "onRegression"?: "Continue" | "RollBack" | "Stop";
+        /**
+         * How far, in per cent, the distance may rise from the last good stage to the next. It has to leave room for the noise of evaluation.samples. Absent means 10.
+         */
+        "maxRegressionPercent"?: number;
       };
       /**
        * Which layers are masked, by module name.
@@ -1301,6 +1309,31 @@ export interface ISparseFinetune {
        * Frechet distance at this step.
        */
       "distance"?: string;
+    };
+    /**
+     * Present when a stage of the schedule has regressed, and the model is that of an earlier one.
+     */
+    "rollback"?: {
+      /**
+       * The last good stage, whose model is the result.
+       */
+      "stage"?: number;
+      /**
+       * Its N:M pattern, which the model has.
+       */
+      "pattern"?: string;
+      /**
+       * Step at which it ended.
+       */
+      "step"?: number;
+      /**
+       * Step at which the stage that regressed ended, and the training with it.
+       */
+      "regressedStep"?: number;
+      /**
+       * Both distances and the bound, in a sentence.
+       */
+      "message"?: string;
     };
     /**
      * What the trainers of the run have used, over all its attempts and pods.

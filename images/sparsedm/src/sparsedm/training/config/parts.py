@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +12,7 @@ from sparsedm.models import UViTConfig
 from sparsedm.sparsity.methods import METHODS
 from sparsedm.sparsity.pattern import Pattern
 from sparsedm.sparsity.ranking import MASK_TYPES
-from sparsedm.sparsity.schedule import FAMILIES
+from sparsedm.sparsity.schedule import FAMILIES, progressive_patterns
 from sparsedm.training.config.reader import Reader, shown
 from sparsedm.training.config.spec import (
     ARCHITECTURES,
@@ -22,6 +23,7 @@ from sparsedm.training.config.spec import (
     MIRRORED_FORMATS,
     PRECISIONS,
     PRESET_NAMES,
+    REGRESSIONS,
     SCHEDULES,
     WEIGHT_SUFFIXES,
     CheckpointSpec,
@@ -296,8 +298,25 @@ def _schedule(r: Reader, target: Pattern, total_steps: int) -> ScheduleSpec:
     family = r.choice("family", tuple(FAMILIES), "linear")
     if kind != "progressive" and r.has("family"):
         r.complain("family", f"must be absent when {r.at('type')} is {kind}: it belongs to progressive.")
+    reaction = r.choice("onRegression", REGRESSIONS, "Continue")
+    if reaction == "Continue" and r.has("maxRegressionPercent"):
+        r.complain("maxRegressionPercent", "must be absent unless onRegression is RollBack or Stop.")
+    most = r.integer("maxRegressionPercent", 10, 0, 1000)
+    if reaction != "Continue" and _number_of_stages(kind, stages, target, family) == 1:
+        r.complain(
+            "onRegression",
+            f"must be Continue with a schedule of one stage, which has none before it, not {reaction}: take "
+            "a schedule of several stages.",
+        )
     r.finish()
-    return ScheduleSpec(kind, stages, freeze, ramp, family)
+    return ScheduleSpec(kind, stages, freeze, ramp, family, reaction, most)
+
+
+def _number_of_stages(kind: str, stages: Sequence[Any], target: Pattern, family: str) -> int:
+    """0 where the stages have been complained about."""
+    if kind == "custom":
+        return len(stages)
+    return 1 if kind == "fixed" else len(progressive_patterns(target, family))
 
 
 def _stages(r: Reader, given: Any, target: Pattern, total_steps: int) -> tuple[tuple[Pattern, int], ...]:

@@ -47,12 +47,12 @@ def check_effects(
     if not method.masks and (sparsity.include or sparsity.exclude):
         problems.add("sparsity.layers", f"must be absent: method {sparsity.method} masks nothing.")
     if not (method.trains and method.masks) and (
-        schedule.stages or schedule.ramp_percent or schedule.family != "linear"
+        schedule.stages or schedule.ramp_percent or schedule.family != "linear" or schedule.guards
     ):
         problems.add(
             "sparsity.schedule",
-            f"must be without stages, family and rampPercent: method {sparsity.method} goes through no "
-            "patterns.",
+            f"must be without stages, family, rampPercent and onRegression: method {sparsity.method} goes "
+            "through no patterns.",
         )
     if not method.trains:
         _check_untrained(problems, sparsity, training, checkpoint, evaluation)

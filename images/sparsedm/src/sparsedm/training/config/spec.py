@@ -43,6 +43,7 @@ SPLITS = ("test", "train")
 METRICS = ("fid", "fd")
 """fid is refused without the standard Inception network; fd takes any extractor and is named after it."""
 SELECTIONS = ("last", "best")
+REGRESSIONS = ("Continue", "RollBack", "Stop")
 DEFAULT_EXTRACTOR = "file:///opt/sparsedm/weights/fashion-mnist-extractor.safetensors"
 
 
@@ -87,13 +88,22 @@ class DatasetSpec:
 
 @dataclass(frozen=True)
 class ScheduleSpec:
-    """`ramp_percent` None gives each pattern of a progressive schedule an equal share of the steps."""
+    """`ramp_percent` None gives each pattern of a progressive schedule an equal share of the steps.
+    `on_regression` says what becomes of a run where a stage ends with a distance more than
+    `max_regression_percent` above that of the last good one; Continue measures no stage for that."""
 
     type: str
     stages: tuple[tuple[Pattern, int], ...]
     freeze_mask_percent: int
     ramp_percent: int | None = None
     family: str = "linear"
+    on_regression: str = "Continue"
+    max_regression_percent: int = 10
+
+    @property
+    def guards(self) -> bool:
+        """Whether the model is measured where a stage ends."""
+        return self.on_regression != "Continue"
 
 
 @dataclass(frozen=True)
