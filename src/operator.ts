@@ -4,6 +4,7 @@ import { createScalingMetrics, type ScalingMetrics } from './autoscale/metrics';
 import type { Config } from './config';
 import { createFinetuneReconciler, FINETUNE_INDEX, finetuneOfPod } from './finetune/reconcile';
 import { JOB_INDEX, jobOfWorkload } from './finetune/queue';
+import { createGpuCount } from './finetune/gpus';
 import { createQueuePositions } from './finetune/queue-position';
 import { finetuneReports } from './finetune/report';
 import { childKinds } from './inference/child-kinds';
@@ -28,7 +29,7 @@ import { createKubeClient, type KubeClientOptions } from './kube/client';
 import { cachedWorkload, workloads, type Workload } from './kube/kueue';
 import { childSelector } from './kube/names';
 import { controllerOf } from './kube/owner';
-import { configMaps, deployments, jobs, pods, services, type Pod } from './kube/resources';
+import { configMaps, deployments, jobs, nodes, pods, services, type Pod } from './kube/resources';
 import { createMailbox, type Mailbox } from './reports/mailbox';
 import { createReportMetrics, type ReportMetrics } from './reports/metrics';
 import { createOwnerLookup } from './reports/owner';
@@ -212,6 +213,11 @@ export function createOperator(dependencies: OperatorDependencies): Operator {
           isMissing: () => manager.isMissing(workloads),
           positions: createQueuePositions((path) => paced.request({ method: 'GET', path }), clock),
         },
+        // An operator of single namespaces has no right to nodes, which have none.
+        countGpus: createGpuCount(
+          async () => (config.namespaces.length > 0 ? [] : client.list(nodes)),
+          clock,
+        ),
         settings: { image: images.trainer, reportsUrl, podDefaults },
       }),
       concurrency,

@@ -38,6 +38,11 @@ export const CHILDREN_READY = 'ChildrenReady';
 /** Present only with spec.qualityMonitor.maxDistanceIncreasePercent. */
 export const QUALITY_MAINTAINED = 'QualityMaintained';
 
+/** Present only with a bound of spec.acceptance that is named after the FID. */
+export const MEASURES_FID = 'MeasuresFID';
+/** Present, and False, only while a run leaves the cluster's GPUs unused. */
+export const USES_GPU = 'UsesGPU';
+
 export const REASONS = {
   nameConflict: 'NameConflict',
   kindMissing: 'KindMissing',
@@ -79,6 +84,9 @@ export const REASONS = {
   succeededBeyondGate: 'GateFailed',
   figuresMissing: 'FiguresMissing',
   notMeasured: 'NotMeasured',
+  measuresFid: 'IsFID',
+  notFid: 'NotFID',
+  noGpuAsked: 'NoGPUAsked',
   qualityDegraded: 'QualityDegraded',
   uriGiven: 'UriGiven',
   modelPinned: 'ModelPinned',

@@ -65,6 +65,14 @@ describe('the Job of a SparseFinetune', () => {
     expect(containerOf(job).command).toEqual(['sparsedm', 'train']);
   });
 
+  it('tells the trainer of the GPUs that it has to find', () => {
+    const gpus = (limits: Record<string, string>) =>
+      containerOf(buildJob(aFinetune({ trainer: { resources: { limits } } }), settings)).env!.find(
+        ({ name }) => name === 'SPARSEDM_GPUS',
+      )?.value;
+    expect([gpus({ 'nvidia.com/gpu': '4' }), gpus({ cpu: '4' })]).toEqual(['4', undefined]);
+  });
+
   it('mounts each claim once, read-only where it only reads', () => {
     expect(containerOf(job).volumeMounts).toEqual([
       { name: 'tmp', mountPath: '/tmp' },

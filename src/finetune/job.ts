@@ -9,6 +9,7 @@ import { defined } from '../runtime/defined';
 import type { ClaimUse } from '../workload/claims';
 import { workloadPod, type PodDefaults } from '../workload/pod';
 
+import { gpusAsked } from './gpus';
 import { indexed, lossRules, nodesOf, rendezvousEnv, withSubdomain } from './nodes';
 import { isQueued } from './queue';
 import { finetuneReports } from './report';
@@ -25,6 +26,9 @@ export const TRAINER_CONTAINER = 'trainer';
 
 /** Variable that tells the trainer where to report. */
 export const REPORT_URL = 'SPARSEDM_REPORT_URL';
+
+/** Variable with the number of GPUs that the pod asks for: a trainer that finds none then ends. */
+const GPUS = 'SPARSEDM_GPUS';
 
 /** Exit codes after which a retry can't help: wrong configuration, wrong input, divergence. */
 export const FINAL_EXIT_CODES: readonly number[] = [2, 3, 4];
@@ -102,6 +106,7 @@ export function buildJob(finetune: SparseFinetune, settings: JobSettings): Job {
             SPARSEDM_CONFIG: JSON.stringify(trainerConfig(finetune)),
             SPARSEDM_RUN: `${namespace}/${name}`,
             ...rendezvousEnv(finetune),
+            ...(gpusAsked(finetune) > 0 ? { [GPUS]: String(gpusAsked(finetune)) } : {}),
             [REPORT_URL]: reportUrl(settings.reportsUrl, finetuneReports.address, finetune.metadata),
           },
           claims: claimsOf(finetune),

@@ -8,6 +8,7 @@ import {
   aFinetune,
   aPod,
   ended,
+  noGpus,
   noQueues,
   running,
   settings,
@@ -149,6 +150,7 @@ async function simulate(server: Server, pacing: Pacing) {
     name: 'sparsefinetune',
     reconciler: createFinetuneReconciler({
       queues: noQueues,
+      countGpus: noGpus,
       networks: new ObjectStore(),
       client,
       clock,

@@ -6,6 +6,7 @@ import {
   aJob,
   aPod,
   ended,
+  noGpus,
   noQueues,
   running,
   settings,
@@ -67,6 +68,7 @@ function setUp(others: number) {
   const events = { event: (_: unknown, __: unknown, reason: string) => void told.push(reason) };
   const reconciler = createFinetuneReconciler({
     queues: noQueues,
+    countGpus: noGpus,
     networks: new ObjectStore(),
     client,
     clock,

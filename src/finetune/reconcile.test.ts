@@ -5,6 +5,7 @@ import {
   aJob,
   aPod,
   ended,
+  noGpus,
   noQueues,
   running,
   settings,
@@ -52,6 +53,7 @@ function setUp(cached: { finetune: SparseFinetune; job: Job; pods: Pod[] }, live
   const logger = { ...silentLogger, info: (...line: [string, unknown?]) => logged.push([line[0], line[1]]) };
   const reconciler = createFinetuneReconciler({
     queues: noQueues,
+    countGpus: noGpus,
     networks: new ObjectStore(),
     client,
     clock,
@@ -93,6 +95,7 @@ describe('a Job that has failed before its pod is known to', () => {
 function reconcilerOf(client: KubeClient, finetunes: ObjectStore<SparseFinetune>) {
   return createFinetuneReconciler({
     queues: noQueues,
+    countGpus: noGpus,
     networks: new ObjectStore(),
     client,
     clock: new FakeClock(startedAt),
@@ -295,6 +298,7 @@ describe('what is read past the caches', () => {
     const events = { event: () => undefined };
     await createFinetuneReconciler({
       queues: noQueues,
+      countGpus: noGpus,
       networks: new ObjectStore(),
       client,
       clock,
@@ -383,6 +387,7 @@ it('asks a silent pod once where it reports to', async () => {
   const events = { event: () => undefined };
   const reconciler = createFinetuneReconciler({
     queues: noQueues,
+    countGpus: noGpus,
     networks: new ObjectStore(),
     client,
     clock,

@@ -1,4 +1,4 @@
-import { REASONS } from '../api/conditions';
+import { REASONS, USES_GPU } from '../api/conditions';
 import type { SparseFinetune, SparseFinetuneStatus } from '../api/types';
 import { sparseFinetunes } from '../api/types';
 import { FIELD_MANAGER, type KubeClient } from '../kube/client';
@@ -22,6 +22,7 @@ import { refusalFrom, RETRY_REFUSED_MS } from '../workload/refusal';
 import { createPodRefusals } from '../workload/refused-pods';
 import { earlierPod, rememberNames } from './earlier-pod';
 import { isSuspendedByOthers, suspendManagers, TRAINER_CONTAINER, type JobSettings } from './job';
+import { isOnCpuUnasked, type ClusterGpus } from './gpus';
 import { expiryOf, plan, type Plan } from './plan';
 import { isFinished } from './progress';
 import { isQueued, JOB_INDEX, type Queue } from './queue';
@@ -55,6 +56,8 @@ export type FinetuneDependencies = {
   pods: Store<Pod>;
   networks: Store<Service>;
   queues: QueueDependencies;
+  /** Counts the cluster's GPUs, as createGpuCount. */
+  countGpus(): Promise<ClusterGpus | undefined>;
 };
 
 export type QueueDependencies = {
@@ -265,6 +268,14 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
     return { ...observed, addresses: reportAddresses(finetune, pod, settings.reportsUrl) };
   }
 
+  async function withGpus(observed: Observed): Promise<Observed> {
+    const { finetune } = observed;
+    const told = findCondition(finetune.status?.conditions, USES_GPU);
+    if (isFinished(finetune) || told !== undefined) return observed;
+    if (!isOnCpuUnasked(finetune, finetune.status?.trainer)) return observed;
+    return { ...observed, gpus: await dependencies.countGpus() };
+  }
+
   /** Milliseconds for which the status waits for a later one; 0 when it is to be written now. */
   function waitOf(finetune: SparseFinetune, wanted: SparseFinetuneStatus): number {
     const key = keyText(keyOf(finetune));
@@ -316,7 +327,7 @@ export function createFinetuneReconciler(dependencies: FinetuneDependencies): Re
       await client.delete(sparseFinetunes, { namespace, name }, uid === undefined ? {} : { uid });
       return undefined;
     }
-    const observed = await withAddresses(await apply(before, planned));
+    const observed = await withGpus(await withAddresses(await apply(before, planned)));
     const wanted = buildStatus(observed, clock.now());
     const waitMs = waitOf(finetune, wanted);
     const status = waitMs > 0 ? wanted : await writeStatus(finetune, wanted);

@@ -14,6 +14,7 @@ import {
 import type { Refusal } from '../workload/refusal';
 import { firstStart } from './attempts';
 import { causeOf, endsTheJob, failedPod, failureOf } from './exit';
+import type { ClusterGpus } from './gpus';
 import { isSuspendedByOthers, TRAINER_CONTAINER } from './job';
 import { hasLostAnother, isFirst, nodesOf } from './nodes';
 import { isFinished } from './progress';
@@ -34,6 +35,8 @@ export type Observed = {
   addresses?: ReportAddresses | undefined;
   /** Field managers other than the operator that have suspended the Job, where they were looked up. */
   holders?: readonly string[] | undefined;
+  /** The cluster's, looked up while a run that asks for none is on a CPU. */
+  gpus?: ClusterGpus | undefined;
   /** Of a run of several pods. */
   service?: Service | undefined;
   /** Of a run with spec.queueName that has a Job. */

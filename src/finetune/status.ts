@@ -1,4 +1,4 @@
-import { REASONS, STALLED, type FinetuneCondition } from '../api/conditions';
+import { MEASURES_FID, REASONS, STALLED, USES_GPU, type FinetuneCondition } from '../api/conditions';
 import { judgeGate } from '../api/gate';
 import type { Progress, SparseFinetune, SparseFinetuneStatus } from '../api/types';
 import { conditionsFrom, no, unknown, yes, type Verdict } from '../api/verdict';
@@ -8,6 +8,8 @@ import { isOwnedBy } from '../kube/owner';
 import { defined } from '../runtime/defined';
 import { isOver } from '../workload/pod-state';
 import { countAttempts, imageOf } from './attempts';
+import { gpuVerdict } from './gpus';
+import { metricVerdict } from './metric';
 import { ownResults } from './own';
 import { lasting } from './progress';
 import { withParts, type FinetuneReport } from './report';
@@ -28,11 +30,11 @@ export function buildStatus(observed: Observed, now: Date): SparseFinetuneStatus
   const situation = judge(observed, now);
   if (situation.kind === 'over') return atGeneration(finetune, afterwards(observed, now));
   const base = bookkeeping(observed);
-  if (situation.kind === 'complete') return completeStatus(finetune, base, situation, now);
-  if (situation.kind === 'failed') return failedStatus(finetune, base, situation, now);
+  if (situation.kind === 'complete') return completeStatus(observed, base, situation, now);
+  if (situation.kind === 'failed') return failedStatus(observed, base, situation, now);
   if (situation.kind === 'givenUp') {
     const { failure } = situation;
-    return failedStatus(finetune, base, { kind: 'failed', failure, at: undefined, hasJob: false }, now);
+    return failedStatus(observed, base, { kind: 'failed', failure, at: undefined, hasJob: false }, now);
   }
   return activeStatus(observed, base, situation, now);
 }
@@ -74,11 +76,12 @@ function atGeneration(finetune: SparseFinetune, before: SparseFinetuneStatus): S
 }
 
 type Verdicts = Record<FinetuneCondition, Verdict> & { [STALLED]: Verdict | undefined };
+type Warnings = Partial<Record<typeof MEASURES_FID | typeof USES_GPU, Verdict | undefined>>;
 
 function withConditions(
   finetune: SparseFinetune,
   status: SparseFinetuneStatus,
-  verdicts: Partial<Verdicts>,
+  verdicts: Partial<Verdicts> & Warnings,
   now: Date,
 ): SparseFinetuneStatus {
   const observedGeneration = finetune.metadata.generation ?? 0;
@@ -86,6 +89,14 @@ function withConditions(
     ...status,
     observedGeneration,
     conditions: conditionsFrom(status.conditions, verdicts, observedGeneration, now),
+  };
+}
+
+/** What a user may not have meant, and does not end the run. */
+function warningsOf({ finetune, gpus }: Observed, { fid, trainer }: SparseFinetuneStatus): Warnings {
+  return {
+    [MEASURES_FID]: metricVerdict(finetune, fid),
+    [USES_GPU]: gpuVerdict(finetune, trainer, gpus),
   };
 }
 
@@ -109,7 +120,8 @@ function activeStatus(
     [STALLED]: undefined,
   };
   const known = withoutOutdated(finetune, base, seen.phase);
-  return withConditions(finetune, { ...known, phase: seen.phase }, verdicts, now);
+  const warnings = warningsOf(observed, base);
+  return withConditions(finetune, { ...known, phase: seen.phase }, { ...verdicts, ...warnings }, now);
 }
 
 /** Speed, time left and phase belong to a running trainer: not to one that has stopped, nor to the previous one. */
@@ -182,15 +194,16 @@ function endedVerdicts(verdict: Verdict, gate: Verdict): Verdicts {
 }
 
 function completeStatus(
-  finetune: SparseFinetune,
+  observed: Observed,
   base: SparseFinetuneStatus,
   { report, at, held }: Extract<Situation, { kind: 'complete' }>,
   now: Date,
 ): SparseFinetuneStatus {
+  const { finetune } = observed;
   const status = withResults(base, report && ownResults(finetune, report));
   if (status.model?.uri === undefined) {
     const failure = { reason: REASONS.resultsMissing, message: missingResults(finetune, report) };
-    return failedStatus(finetune, base, { kind: 'failed', failure, at, hasJob: true }, now);
+    return failedStatus(observed, base, { kind: 'failed', failure, at, hasJob: true }, now);
   }
   const ended: SparseFinetuneStatus = {
     ...status,
@@ -200,7 +213,11 @@ function completeStatus(
   };
   const gate = gateVerdict(finetune, status);
   const verdict = successVerdict(status, gate);
-  const verdicts = { ...endedVerdicts(verdict, gate), JobReady: jobAtEnd(finetune, held) };
+  const verdicts = {
+    ...endedVerdicts(verdict, gate),
+    JobReady: jobAtEnd(finetune, held),
+    ...warningsOf(observed, status),
+  };
   return withConditions(finetune, ended, verdicts, now);
 }
 
@@ -265,11 +282,12 @@ function gateVerdict({ spec }: SparseFinetune, { fid, macs }: SparseFinetuneStat
 }
 
 function failedStatus(
-  finetune: SparseFinetune,
+  observed: Observed,
   base: SparseFinetuneStatus,
   { failure, at, hasJob, held }: Extract<Situation, { kind: 'failed' }>,
   now: Date,
 ): SparseFinetuneStatus {
+  const { finetune } = observed;
   const ended: SparseFinetuneStatus = {
     ...base,
     ...defined({ progress: base.progress && lasting(base.progress) }),
@@ -278,6 +296,10 @@ function failedStatus(
   };
   const gate = unknown(REASONS.notMeasured, 'The run failed, so there is no model to judge.');
   const verdict = no(failure.reason, failure.message);
-  const verdicts = { ...endedVerdicts(verdict, gate), JobReady: hasJob ? jobAtEnd(finetune, held) : verdict };
+  const verdicts = {
+    ...endedVerdicts(verdict, gate),
+    JobReady: hasJob ? jobAtEnd(finetune, held) : verdict,
+    ...warningsOf(observed, base),
+  };
   return withConditions(finetune, ended, verdicts, now);
 }

@@ -1,4 +1,4 @@
-import { REASONS } from '../api/conditions';
+import { MEASURES_FID, REASONS, USES_GPU } from '../api/conditions';
 import type { AttemptsStatus, SparseFinetune, SparseFinetuneStatus } from '../api/types';
 import { findCondition } from '../kube/conditions';
 import { equalJson } from '../kube/patch';
@@ -47,7 +47,7 @@ function phaseChange(
 /**
  * Conditions whose turning False is a warning; the event of a stalled run comes from its phase or its Job's condition.
  */
-const TROUBLES = ['JobReady', 'Reporting', 'QualityGatePassed'];
+const TROUBLES = ['JobReady', 'Reporting', 'QualityGatePassed', MEASURES_FID, USES_GPU];
 
 function newTroubles(before: SparseFinetuneStatus | undefined, after: SparseFinetuneStatus): Transition[] {
   return TROUBLES.flatMap((type) => {

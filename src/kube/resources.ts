@@ -7,6 +7,7 @@ import type {
   V1Job,
   V1Namespace,
   V1NetworkPolicy,
+  V1Node,
   V1Pod,
   V1PodDisruptionBudget,
   V1PodTemplateSpec,
@@ -44,6 +45,7 @@ export type NetworkPolicy = Omit<Policy, 'spec'> & {
 export type PodDisruptionBudget = Native<V1PodDisruptionBudget>;
 export type ConfigMap = Native<V1ConfigMap>;
 export type HorizontalPodAutoscaler = Native<V2HorizontalPodAutoscaler>;
+export type Node = Native<V1Node>;
 export type Namespace = Native<V1Namespace>;
 export type PodTemplate = Json<V1PodTemplateSpec>;
 
@@ -151,5 +153,13 @@ export const namespaces: Resource<Namespace> = {
   version: 'v1',
   plural: 'namespaces',
   kind: 'Namespace',
+  namespaced: false,
+};
+
+export const nodes: Resource<Node> = {
+  group: '',
+  version: 'v1',
+  plural: 'nodes',
+  kind: 'Node',
   namespaced: false,
 };

@@ -39,6 +39,9 @@ const wantLeaderRights = [
   'coordination.k8s.io/leases[sparsedm-operator]: get update watch',
 ];
 
+/** Of an operator of the whole cluster: whether a run on CPUs leaves GPUs unused. */
+const wantNodeRights = ['core/nodes: list'];
+
 const wantTokenReviewRights = ['authentication.k8s.io/tokenreviews: create'];
 
 function sorted(...lists: string[][]): string[] {
@@ -82,7 +85,7 @@ function granted(manifests: readonly Manifest[]): Record<string, string[]> {
 describe('rights of the operator', () => {
   it('in the whole cluster', async () => {
     expect(granted(await render())).toEqual({
-      '': sorted(wantNamespaceRights, wantTokenReviewRights),
+      '': sorted(wantNamespaceRights, wantNodeRights, wantTokenReviewRights),
       'sparsedm-system': wantLeaderRights,
     });
   });
@@ -108,7 +111,7 @@ describe('rights of the operator', () => {
       (what) => `${what}: create delete get list patch watch`,
     );
     expect(granted(await render({ keda: { enabled: true } }))).toEqual({
-      '': sorted(wantNamespaceRights, wantTokenReviewRights, kedaRights),
+      '': sorted(wantNamespaceRights, wantNodeRights, wantTokenReviewRights, kedaRights),
       'sparsedm-system': wantLeaderRights,
     });
   });
@@ -116,7 +119,7 @@ describe('rights of the operator', () => {
   it('without a lease', async () => {
     const values = { leaderElection: { enabled: false } };
     expect(granted(await render(values))).toEqual({
-      '': sorted(wantNamespaceRights, wantTokenReviewRights),
+      '': sorted(wantNamespaceRights, wantNodeRights, wantTokenReviewRights),
     });
   });
 

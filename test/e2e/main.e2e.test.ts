@@ -243,6 +243,39 @@ describe('faults', () => {
     expect(done.status?.progress?.step).toBe(60);
   });
 
+  it('goes back to the last good stage when the next one regresses, also after a kill', async () => {
+    explainFailure(namespace);
+    await applyClaim(namespace);
+    const stages = [
+      { pattern: '31:32', steps: 20 },
+      { pattern: '1:32', steps: 20 }, // too few weights to draw anything
+    ];
+    const sparsity = { pattern: '1:32', schedule: { type: 'custom', stages, onRegression: 'RollBack' } };
+    const training = { steps: 40, batchSize: 32, warmupSteps: 5 };
+    const acceptance = { maxFidIncreasePercent: 1000 };
+    await apply(namespace, finetune('scarves', { sparsity, training, acceptance }));
+    await until(readFinetune('scarves'), (one) => stepOf(one) > 20, 'the stage that regresses');
+    const [pod] = await podsOf('scarves');
+    const name = pod?.metadata.name ?? '';
+    await kubectl(['-n', namespace, 'delete', 'pod', name, '--grace-period=0', '--force']);
+    const done = await until(readFinetune('scarves'), isFinished, 'the end of training', 240_000);
+    const { status } = done;
+    expect(findCondition(status?.conditions, 'Succeeded')).toMatchObject({
+      status: 'True',
+      reason: 'RolledBack',
+    });
+    expect(status?.rollback).toMatchObject({ stage: 1, pattern: '31:32', step: 20, regressedStep: 40 });
+    expect(status?.sparsity).toMatchObject({ pattern: '31:32', compliant: true });
+    expect(status?.attempts?.resumedFromStep).toBeGreaterThanOrEqual(20);
+    expect(status?.progress).toMatchObject({ step: 20, totalSteps: 40, imagesProcessed: 40 * 32 });
+    expect(status?.trainer).toMatchObject({ gpus: 0, gpuSeconds: 0 });
+    expect(status?.trainer?.device).toMatch(/^CPU \(.+\)$/);
+    expect(status?.trainer?.image).toMatch(/sha256:[0-9a-f]{64}/);
+    const measures = findCondition(status?.conditions, 'MeasuresFID');
+    expect(measures).toMatchObject({ status: 'False', reason: 'NotFID' });
+    expect(measures?.message).toContain('fd-fashion-mnist-cnn');
+  });
+
   it('recreates a Job that somebody deleted, and never one of a finished run', async () => {
     explainFailure(namespace);
     await apply(namespace, finetune('bags', { evaluation: { samples: 16, steps: 4 } }));

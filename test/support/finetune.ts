@@ -22,6 +22,10 @@ export const noQueues: QueueDependencies = {
   isMissing: () => true,
   positions: { of: () => Promise.resolve(undefined) },
 };
+
+/** Of an operator that may not list nodes. */
+export const noGpus = () => Promise.resolve(undefined);
+
 export const startedAt = '2026-01-01T00:00:00Z';
 
 export function aFinetune(

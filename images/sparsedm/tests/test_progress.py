@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import pytest
 import torch
 
-from sparsedm.runtime.device import Usage
+from sparsedm.errors import InputError, SparseDMError
+from sparsedm.runtime.device import Usage, check_gpus
 from sparsedm.runtime.progress import Console, Pace, RunProgress, format_duration
 from sparsedm.runtime.report_client import ReportClient
 
@@ -123,6 +124,26 @@ def test_the_report_says_what_the_trainer_uses() -> None:
     on_cpu = Usage.of(torch.device("cpu"), 4).status()
     assert on_cpu["device"].startswith("CPU (")
     assert (on_cpu["gpus"], on_cpu["gpuSeconds"]) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("cuda", "kind", "words"),
+    [
+        (None, InputError, "asks for 4 GPUs, and the trainer's image has a torch for CPUs: name an image"),
+        ("12.8", SparseDMError, "finds none that it can use: look at the node's driver"),
+    ],
+)
+def test_a_trainer_that_asks_for_gpus_does_not_train_on_a_cpu(
+    cuda: str | None, kind: type[SparseDMError], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.version, "cuda", cuda)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(SparseDMError, match=words) as raised:
+        check_gpus({"SPARSEDM_GPUS": "4"})
+    assert (type(raised.value), raised.value.reason) == (kind, "NoGPU")
+    check_gpus({})
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    check_gpus({"SPARSEDM_GPUS": "4"})
 
 
 def test_history_is_bounded() -> None:

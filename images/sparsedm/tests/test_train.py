@@ -608,6 +608,16 @@ def test_data_with_more_classes_than_the_model_end_with_3(place: Workplace) -> N
         place.train(place.spec("three-out", dataset__uri=f"file://{place.directory / 'three'}"))
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU to be found")
+def test_a_run_that_asks_for_a_gpu_ends_where_there_is_none(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPARSEDM_GPUS", "1")
+    code, told = place.command(place.spec("no-gpu"), monkeypatch)
+    assert (code in (1, 3), told["error"]["reason"]) == (True, "NoGPU")
+    assert not (place.directory / "no-gpu").exists()
+
+
 def test_an_output_of_another_configuration_ends_with_3(
     place: Workplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

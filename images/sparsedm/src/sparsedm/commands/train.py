@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 from sparsedm.artifact.artifact import MANIFEST_FILE
 from sparsedm.errors import ConfigError, ProcessLost, SparseDMError, Superseded, storage_explained
+from sparsedm.runtime.device import check_gpus
 from sparsedm.runtime.launch import launch, processes_to_start
 from sparsedm.runtime.nodes import Node
 from sparsedm.runtime.processes import open_process_group
@@ -96,6 +97,7 @@ def run_here(args: argparse.Namespace) -> int:
 
 
 def _fetch(config: TrainConfig, client: ReportClient, console: Console) -> None:
+    check_gpus()
     fetch_inputs(config, client, console, claim_output(config))
 
 

@@ -6,13 +6,15 @@ import math
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from sparsedm.errors import InputError, SparseDMError
 
 CPU_INFO = Path("/proc/cpuinfo")
 CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")
@@ -27,6 +29,26 @@ def pick_device() -> torch.device:
     device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
     torch.cuda.set_device(device)
     return device
+
+
+def check_gpus(env: Mapping[str, str] = os.environ) -> None:
+    """Raises where the pod asks for GPUs (SPARSEDM_GPUS) and torch finds none: on CPUs the run would take
+    weeks, and say nothing."""
+    asked = int(env.get("SPARSEDM_GPUS") or "0")
+    if not asked or torch.cuda.is_available():
+        return
+    what = f"spec.trainer.resources asks for {asked} GPU{'s' if asked > 1 else ''}"
+    if torch.version.cuda is None and torch.version.hip is None:
+        raise InputError(
+            "NoGPU",
+            f"{what}, and the trainer's image has a torch for CPUs: name an image with a torch for GPUs in "
+            "spec.trainer.image, or ask for none, in a new SparseFinetune.",
+        )
+    raise SparseDMError(
+        "NoGPU",
+        f"{what}, and torch {torch.__version__} finds none that it can use: look at the node's driver "
+        "(nvidia-smi), its device plugin and spec.trainer.runtimeClassName. The next attempt looks again.",
+    )
 
 
 def device_name(device: torch.device, info: Path = CPU_INFO) -> str:

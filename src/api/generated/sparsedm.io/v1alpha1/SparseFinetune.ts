@@ -1154,7 +1154,7 @@ export interface ISparseFinetune {
      */
     "completionTime"?: string;
     /**
-     * JobReady (the Job exists and its pod can run), Training, Reporting (reports arrive), QualityGatePassed, Suspended, Succeeded, Finished (True at every end, for kubectl wait) and Stalled (True when the run can't go on).
+     * JobReady (the Job exists and its pod can run), Training, Reporting (reports arrive), QualityGatePassed, Suspended, Succeeded, Finished (True at every end, for kubectl wait) and Stalled (True when the run can't go on). MeasuresFID (with a bound of acceptance that is named after the FID) and UsesGPU (False while a run on CPUs leaves the cluster's GPUs unused) warn, and end nothing.
      */
     "conditions"?: Array<{
       /**
