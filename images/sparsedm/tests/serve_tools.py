@@ -153,7 +153,8 @@ class FakeEngine:
 
 
 class ServerProcess:
-    """`sparsedm serve` on a free port; a context that ends it."""
+    """`sparsedm serve` on a free port; a context that waits until it is ready, and ends it. One that is never
+    to be ready goes into `contextlib.closing`."""
 
     def __init__(
         self,
@@ -184,13 +185,21 @@ class ServerProcess:
         self.client = httpx.Client(base_url=self.url, timeout=WAIT_SECONDS)
 
     def __enter__(self) -> ServerProcess:
-        self.wait_until_ready()
+        try:
+            self.wait_until_ready()
+        except BaseException:
+            self.close()  # no __exit__ follows a failed __enter__
+            raise
         return self
 
     def wait_until_ready(self) -> None:
         wait_for(lambda: self.status("/v2/health/ready") == 200, "the server")
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the process however it is."""
         self.client.close()
         if self.process.poll() is None:
             self.process.kill()

@@ -7,6 +7,7 @@ import signal
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -32,26 +33,23 @@ def test_sigterm_during_the_imports_ends_the_process(artifact: Path, tmp_path: P
     forever = f"import pathlib, time\npathlib.Path({str(begun)!r}).touch()\nwhile True: time.sleep(0.01)\n"
     (tmp_path / "torch.py").write_text(forever)
     path = os.pathsep.join((str(tmp_path), str(SOURCES)))
-    server = ServerProcess(
-        artifact, {}, tmp_path / "log", before=as_a_container_s_first_process, PYTHONPATH=path
-    )
-    wait_for(begun.exists, "the import of torch")
-    server.terminate()
-    try:
+    with closing(
+        ServerProcess(artifact, {}, tmp_path / "log", before=as_a_container_s_first_process, PYTHONPATH=path)
+    ) as server:
+        wait_for(begun.exists, "the import of torch")
+        server.terminate()
         assert server.exit_code() == 0
-    finally:
-        server.process.kill()
     assert server.log() == ""
 
 
 def test_sigterm_while_the_model_loads_ends_the_process_at_once(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     os.mkfifo(tmp_path / "model" / "manifest.json")  # reading it blocks for ever
-    server = ServerProcess(tmp_path / "model", {}, tmp_path / "log")
-    wait_for(lambda: server.status("/v2/health/live") == 200, "the server")
-    assert server.status("/v2/health/ready") == 503
-    server.terminate()
-    assert server.exit_code() == 0
+    with closing(ServerProcess(tmp_path / "model", {}, tmp_path / "log")) as server:
+        wait_for(lambda: server.status("/v2/health/live") == 200, "the server")
+        assert server.status("/v2/health/ready") == 503
+        server.terminate()
+        assert server.exit_code() == 0
     assert "Traceback" not in server.log()
 
 
