@@ -1,6 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
 // One project for each kind of test: `vitest run --project unit`.
+// By default all cores but one work, which is half of a small machine.
+const everyCore = '100%';
+
 export default defineConfig({
   test: {
     projects: [
@@ -13,12 +16,16 @@ export default defineConfig({
             'scripts/**/*.test.ts',
           ],
           exclude: ['**/*.e2e.test.ts'],
+          maxWorkers: everyCore,
         },
       },
       {
         test: {
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
+          // Operators under test wait more than they compute.
+          maxWorkers: 3,
+          sequence: { groupOrder: 1 },
           globalSetup: ['test/integration/setup.ts'],
           testTimeout: 60_000,
           hookTimeout: 120_000,
@@ -28,6 +35,7 @@ export default defineConfig({
         test: {
           name: 'chart',
           include: ['test/chart/**/*.test.ts'],
+          maxWorkers: everyCore,
           testTimeout: 120_000,
           hookTimeout: 180_000,
         },
