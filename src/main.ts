@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { Command } from 'commander';
 import { version } from '../package.json';
 import { gatewayCommand, operatorCommand, type Config, type GatewayConfig } from './config';
@@ -54,6 +55,7 @@ async function runOperator(config: Config): Promise<void> {
     env: process.env,
     clock: realClock,
     logger,
+    name: 'sparsedm-operator',
     version,
     instance: config.leaderElection.identity,
   });
@@ -92,6 +94,10 @@ async function runGateway(config: GatewayConfig): Promise<void> {
   const signal = stopSignal(logger);
   const metrics = createMetrics();
   metrics.collectProcess();
+  const tracing = await startTracing({
+    ...{ env: process.env, clock: realClock, logger },
+    ...{ name: 'sparsedm-gateway', version, instance: hostname() },
+  });
   const transport = createTransport({
     connection: loadConnection({ kubeconfig: config.kubeconfig, context: config.context }),
     clock: realClock,
@@ -100,7 +106,9 @@ async function runGateway(config: GatewayConfig): Promise<void> {
   });
   const { namespaces, limits: settings, ports, reportsUrl } = config;
   const post = httpPost(reportsUrl, TOKEN_FILE);
-  const gateway = createGateway({ settings, namespaces, transport, clock: realClock, logger, metrics, post });
+  const gateway = createGateway({
+    ...{ settings, namespaces, transport, clock: realClock, logger, metrics, tracing, post },
+  });
   const served: Served[] = [];
   logger.info('starting', { version, namespaces });
   try {
@@ -113,6 +121,7 @@ async function runGateway(config: GatewayConfig): Promise<void> {
   } finally {
     await Promise.all(served.map((each) => each.close()));
     await transport.close();
+    await tracing.shutdown();
   }
   logger.info('stopped');
 }

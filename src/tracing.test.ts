@@ -26,7 +26,14 @@ afterEach(async () => {
 function start(env: Record<string, string> = {}, logger: Logger = silentLogger): Promise<Tracing> {
   const all = { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url, OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json', ...env };
   for (const [name, value] of Object.entries(all)) vi.stubEnv(name, value);
-  return startTracing({ env: process.env, clock: realClock, logger, version: '1.2.3', instance: 'pod_1' });
+  return startTracing({
+    env: process.env,
+    clock: realClock,
+    logger,
+    name: 'sparsedm-operator',
+    version: '1.2.3',
+    instance: 'pod_1',
+  });
 }
 
 /** Lets a controller reconcile ml/shirts once against an API server of these answers. */
@@ -98,6 +105,37 @@ test('a reconcile is a trace, with the requests that it made', async () => {
     'http.response.status_code': 200,
   });
   expect(receiver.spans).toHaveLength(3);
+});
+
+test.each([
+  ['a child of the client’s span', '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', true],
+  [
+    'not recorded where the client does not record',
+    '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00',
+    false,
+  ],
+  ['a trace of its own', undefined, true],
+])('a request that is served is %s', async (_, given, isRecorded) => {
+  const tracing = await start();
+  let passedOn = '';
+  await tracing.serve(
+    given,
+    () => ({ name: 'POST', attributes: { service: 'shirts' } }),
+    (span) => {
+      passedOn = span.traceparent ?? '';
+      span.set({ 'http.response.status_code': 200 });
+      return Promise.resolve();
+    },
+  );
+  await tracing.shutdown();
+  const [, traceId, spanId, flags] = passedOn.split('-');
+  expect(flags).toBe(isRecorded ? '01' : '00');
+  if (given !== undefined) expect(traceId).toBe(given.split('-')[1]);
+  expect(receiver.spans).toHaveLength(isRecorded ? 1 : 0);
+  if (!isRecorded) return;
+  const attributes = { service: 'shirts', 'http.response.status_code': 200 };
+  expect(receiver.spans[0]).toMatchObject({ name: 'POST', kind: 2, traceId, spanId, attributes });
+  expect(receiver.spans[0]?.parentSpanId ?? '').toBe(given?.split('-')[2] ?? '');
 });
 
 test('errors are recorded, of the request and of the reconcile, and without secrets', async () => {

@@ -7,6 +7,8 @@ export type TracingOptions = {
   env: Readonly<Record<string, string | undefined>>;
   clock: Clock;
   logger: Logger;
+  /** Of the service in the traces. */
+  name: string;
   version: string;
   /** Unique per process. */
   instance: string;
@@ -17,6 +19,7 @@ export async function startTracing({
   env,
   clock,
   logger,
+  name,
   version,
   instance,
 }: TracingOptions): Promise<Tracing> {
@@ -29,6 +32,6 @@ export async function startTracing({
     settings,
     clock,
     logger,
-    service: { name: 'sparsedm-operator', version, instance },
+    service: { name, version, instance },
   });
 }

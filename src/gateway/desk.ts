@@ -6,11 +6,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { sleep, type Clock } from '../runtime/clock';
 import type { ObjectKey } from '../runtime/objects';
 import type { Logger } from '../runtime/telemetry/logger';
+import type { Span, Tracing } from '../runtime/telemetry/tracing';
 import { GatewayError, writeError } from './answer';
 import { canRepeat, sizeOf, takeBody, type Body } from './body';
 import type { RevisionFigures } from '../reports/demand';
 import { forward, type Outcome } from './forward';
-import { clientDeadlineMs, hopOf, PINNED_REVISION, type Hop } from './headers';
+import { clientDeadlineMs, givenTrace, hopOf, PINNED_REVISION, type Hop } from './headers';
 import { createHold } from './hold';
 import type { GatewayMetrics } from './metrics';
 import { createMembers, type Member } from './pool';
@@ -25,6 +26,7 @@ export type Shared = {
   random: () => number;
   logger: Logger;
   metrics: GatewayMetrics;
+  tracing: Tracing;
   /** Bytes of waiting bodies, of all services. */
   heldBytes: { sum: number };
   /** Whether this gateway ends, so that clients should leave. */
@@ -54,6 +56,8 @@ const PAUSE_MS = 500;
 const DYING_MS = 2_000;
 /** Part of the client's own deadline by which an answer of ours must come. */
 const MARGIN_MS = 1_000;
+/** In the place of a status, as nginx has it. */
+const CLIENT_GONE = 499;
 /** Expected time of a wake that has never been measured. */
 const UNKNOWN_WAKE_SECONDS = 30;
 
@@ -321,7 +325,17 @@ export function createDesk(first: Route, shared: Shared): Desk {
     return startedAt + Math.min(settings.holdMs, Math.max(0, given - MARGIN_MS));
   }
 
-  async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const describe = () => ({
+      name: request.method ?? '',
+      attributes: { 'http.request.method': request.method ?? '', ...labels },
+    });
+    return shared.tracing.serve(givenTrace(request.headers), describe, (span) =>
+      answer(request, response, span),
+    );
+  }
+
+  async function answer(request: IncomingMessage, response: ServerResponse, span: Span): Promise<void> {
     const startedAt = clock.monotonic();
     const leaving = new AbortController();
     response.once('close', () => {
@@ -330,7 +344,7 @@ export function createDesk(first: Route, shared: Shared): Desk {
     // An error of the client's connection ends the request by way of the signal.
     request.on('error', () => undefined);
     response.on('error', () => undefined);
-    const hop = hopOf(request.headers, request.socket.remoteAddress);
+    const hop = hopOf(request.headers, request.socket.remoteAddress, span.traceparent);
     requests++;
     shared.onDemand(route.key, false);
     let member: Member | undefined;
@@ -358,11 +372,18 @@ export function createDesk(first: Route, shared: Shared): Desk {
       if (!leaving.signal.aborted) refuse({ request, response, hop }, error);
     } finally {
       requests--;
-      const code = leaving.signal.aborted ? '499' : String(response.statusCode);
-      metrics.requests.inc({ ...labels, revision: member?.revision ?? '', code });
-      metrics.seconds.observe(labels, (clock.monotonic() - startedAt) / 1000);
-      if (heldMs > 0) metrics.heldSeconds.observe(labels, heldMs / 1000);
+      const status = leaving.signal.aborted ? CLIENT_GONE : response.statusCode;
+      record({ status, revision: member?.revision ?? '', startedAt, heldMs });
+      span.set({ 'http.response.status_code': status, 'request.id': hop.id, held_seconds: heldMs / 1000 });
     }
+  }
+
+  type Ended = { status: number; revision: string; startedAt: number; heldMs: number };
+
+  function record({ status, revision, startedAt, heldMs }: Ended): void {
+    metrics.requests.inc({ ...labels, revision, code: String(status) });
+    metrics.seconds.observe(labels, (clock.monotonic() - startedAt) / 1000);
+    if (heldMs > 0) metrics.heldSeconds.observe(labels, heldMs / 1000);
   }
 
   return {

@@ -9,6 +9,7 @@ import { createManager } from '../runtime/manager';
 import { keyText, parseKey, type ObjectKey } from '../runtime/objects';
 import type { Logger } from '../runtime/telemetry/logger';
 import type { Metrics } from '../runtime/telemetry/metrics';
+import { noTracing, type Tracing } from '../runtime/telemetry/tracing';
 import { createDesk, type Desk, type Shared } from './desk';
 import { leave } from './leave';
 import { createListeners } from './listeners';
@@ -25,6 +26,8 @@ export type GatewayDependencies = {
   logger: Logger;
   metrics: Metrics;
   post: Post;
+  /** Records each request, if traces are configured. */
+  tracing?: Tracing;
   random?: () => number;
 };
 
@@ -41,7 +44,7 @@ function serviceOf({ metadata }: Pod): string[] {
   return name === undefined ? [] : [keyText({ namespace: metadata.namespace ?? '', name })];
 }
 
-export function createGateway(dependencies: GatewayDependencies): Gateway {
+export function createGateway({ tracing = noTracing, ...dependencies }: GatewayDependencies): Gateway {
   const { settings, clock, logger, metrics } = dependencies;
   const manager = createManager({ ...dependencies, logger, drainMs: 0 });
   const desks = new Map<string, Desk>();
@@ -52,6 +55,7 @@ export function createGateway(dependencies: GatewayDependencies): Gateway {
     logger,
     random: dependencies.random ?? Math.random,
     heldBytes: { sum: 0 },
+    tracing,
     isDraining: () => isDraining,
     onDemand: (key, isHeld) => reporter.due(key, isHeld),
     metrics: createGatewayMetrics(metrics.registry, counts, () => listeners.connections),

@@ -45,11 +45,11 @@ const TRACEPARENT = 'traceparent';
 
 export type Hop = { id: string; traceparent: string; client: string; host: string };
 
-/** What the gateway says of a request, to the pod and in its log. */
-export function hopOf(headers: IncomingHttpHeaders, client = ''): Hop {
+/** What the gateway says of a request, to the pod and in its log. `recorded`: the gateway's own span. */
+export function hopOf(headers: IncomingHttpHeaders, client = '', recorded?: string): Hop {
   return {
     id: requestId(headers),
-    traceparent: traceparent(headers),
+    traceparent: recorded ?? givenTrace(headers) ?? newTrace(),
     client,
     host: headers.host ?? '',
   };
@@ -64,9 +64,13 @@ function requestId({ [REQUEST_ID]: given }: IncomingHttpHeaders): string {
 
 const TRACE = /^[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}/;
 
-/** The client's trace context (W3C), or a new one that is not sampled. */
-function traceparent({ [TRACEPARENT]: given }: IncomingHttpHeaders): string {
-  if (typeof given === 'string' && TRACE.test(given)) return given;
+/** The client's trace context (W3C), if it is valid. */
+export function givenTrace({ [TRACEPARENT]: given }: IncomingHttpHeaders): string | undefined {
+  return typeof given === 'string' && TRACE.test(given) ? given : undefined;
+}
+
+/** One that is not sampled. */
+function newTrace(): string {
   return `00-${randomBytes(16).toString('hex')}-${randomBytes(8).toString('hex')}-00`;
 }
 

@@ -1,6 +1,7 @@
 /** The gateway with real sockets: what it holds, where it sends, what it survives. */
 import { request as httpRequest, Agent, type IncomingMessage } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { noTracing, unrecorded, type Tracing } from '../../src/runtime/telemetry/tracing';
 import { sparseInferenceServices } from '../../src/api/types';
 import {
   createReplicas,
@@ -25,18 +26,41 @@ beforeAll(async () => {
   server = await openApiServer();
   await createAccount(server, server.namespace);
   replicas = createReplicas(server);
-  gateway = await startGateway(server, {
-    receiveMs: 1_000,
-    silenceMs: 3_000,
-    holdMs: 20_000,
-    heldRequests: 20,
-  });
+  gateway = await startGateway(
+    server,
+    {
+      receiveMs: 1_000,
+      silenceMs: 3_000,
+      holdMs: 20_000,
+      heldRequests: 20,
+    },
+    { tracing },
+  );
 });
 afterAll(async () => {
   replicas.close();
   await gateway.stop();
   await server.close();
 });
+
+/** As an exporter would have them: only requests that say where they come from. */
+const spans: { parent: string; name: string; attributes: Record<string, unknown> }[] = [];
+const ours = '00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01';
+const tracing: Tracing = {
+  ...noTracing,
+  async serve(parent, describe, work) {
+    if (parent === undefined) return work(unrecorded);
+    const { name, attributes } = describe();
+    const all = { ...attributes };
+    const result = await work({
+      ...unrecorded,
+      traceparent: ours,
+      set: (more) => void Object.assign(all, more),
+    });
+    spans.push({ parent, name, attributes: all });
+    return result;
+  },
+};
 
 const nextName = () => `gated-${++count}`;
 const image = (port: number, init: RequestInit = {}) =>
@@ -305,6 +329,19 @@ describe('where requests go', () => {
     leave.abort();
     expect(await answer).toBe('gone');
     await eventually(() => isCancelled);
+  });
+
+  it('passes on the span that it records', async () => {
+    const { name, port, started } = await serviceWith([sayName('a')]);
+    const parent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+    await (await image(port, { headers: { traceparent: parent, 'x-request-id': 'one' } })).text();
+    expect(started[0]!.requests[0]!.headers.traceparent).toBe(ours);
+    await eventually(() => spans.some(({ attributes }) => attributes['request.id'] === 'one'));
+    const span = spans.find(({ attributes }) => attributes['request.id'] === 'one');
+    expect(span).toMatchObject({
+      ...{ parent, name: 'POST' },
+      attributes: { service: name, 'http.response.status_code': 200, held_seconds: 0 },
+    });
   });
 
   it('passes headers on as a proxy must', async () => {

@@ -13,6 +13,7 @@ import { pods } from '../../src/kube/resources';
 import { realClock } from '../../src/runtime/clock';
 import { keyText } from '../../src/runtime/objects';
 import { createMetrics } from '../../src/runtime/telemetry/metrics';
+import { noTracing, type Tracing } from '../../src/runtime/telemetry/tracing';
 import { silentLogger } from '../support/silent-logger';
 import { eventually, operatorTransport, type ApiServer } from './harness';
 import { service } from './specs';
@@ -29,7 +30,7 @@ export type RunningGateway = {
 export async function startGateway(
   server: ApiServer,
   settings: Partial<GatewaySettings> = {},
-  post?: Post,
+  { post, tracing = noTracing }: { post?: Post; tracing?: Tracing } = {},
 ): Promise<RunningGateway> {
   const metrics = createMetrics();
   const told = new Map<string, DemandReport>();
@@ -40,6 +41,7 @@ export async function startGateway(
     clock: realClock,
     logger: silentLogger,
     metrics,
+    tracing,
     post: post ?? ((key, report) => Promise.resolve(void told.set(keyText(key), report))),
   });
   const stopping = new AbortController();

@@ -66,7 +66,13 @@ beforeAll(async () => {
   operator = await startOperator(server, { gateway: system, wrap: recorded });
   folder = await mkdtemp(path.join(tmpdir(), 'sparsedm-gateway-'));
   await writeFile(path.join(folder, 'token'), gatewayToken);
-  gateway = await startGateway(server, {}, httpPost(operator.reportsUrl, path.join(folder, 'token')));
+  gateway = await startGateway(
+    server,
+    {},
+    {
+      post: httpPost(operator.reportsUrl, path.join(folder, 'token')),
+    },
+  );
   backend = createServer((request, response) => {
     request.resume().on('end', () => response.end('an image'));
   });

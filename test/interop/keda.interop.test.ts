@@ -80,6 +80,10 @@ it('KEDA goes from one pod to three and back by the load that the operator tells
   const steady = await endTraffic(namespace, 'steady');
   expect([...rush.failures, ...steady.failures]).toEqual([]);
   console.log(`KEDA: 1 -> 3 -> 1, ${rush.answers + steady.answers} answers, no failure`);
+
+  // KEDA owns the number: what kubectl scale writes holds until its next look.
+  await kubectl(['-n', namespace, 'scale', 'sis/bags', '--replicas=3']);
+  await until(bags, (one) => one.spec.replicas === 1, "KEDA's wish for one pod again", 240_000);
 });
 
 type OperatorEvent = { reason: string; message: string };

@@ -7,6 +7,7 @@ import {
   SpanKind,
   SpanStatusCode,
   trace,
+  TraceFlags,
   type Context,
   type Span as OtelSpan,
 } from '@opentelemetry/api';
@@ -61,6 +62,21 @@ function samplerOf({ sampler, ratio }: TraceSettings): Sampler {
   }
 }
 
+/** By its form alone: hex digits, of a version that says as much as the first one. */
+const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})/;
+
+function remoteParent(traceparent = ''): Context {
+  const [, traceId, spanId, flags] = TRACEPARENT.exec(traceparent) ?? [];
+  if (traceId === undefined || spanId === undefined) return ROOT_CONTEXT;
+  const traceFlags = parseInt(flags!, 16) & TraceFlags.SAMPLED;
+  return trace.setSpanContext(ROOT_CONTEXT, { traceId, spanId, traceFlags, isRemote: true });
+}
+
+function traceparentOf(span: OtelSpan): string {
+  const { traceId, spanId, traceFlags } = span.spanContext();
+  return `00-${traceId}-${spanId}-0${traceFlags & TraceFlags.SAMPLED}`;
+}
+
 function recordFailure(span: OtelSpan, error: unknown): void {
   const message = redactText(messageOf(error));
   const name = error instanceof Error ? error.name : 'Error';
@@ -108,10 +124,11 @@ export function createOpenTelemetry(options: OpenTelemetryOptions): Tracing {
     { name, attributes }: SpanStart,
     kind: SpanKind,
     work: (span: Span) => Promise<T>,
+    parent = active.getStore() ?? ROOT_CONTEXT,
   ): Promise<T> {
-    const parent = active.getStore() ?? ROOT_CONTEXT;
     const span = tracer.startSpan(name, { kind, attributes: { ...attributes } }, parent);
     const handle: Span = {
+      traceparent: traceparentOf(span),
       set: (more) => void span.setAttributes({ ...more }),
       fail: (error) => recordFailure(span, error),
     };
@@ -131,6 +148,8 @@ export function createOpenTelemetry(options: OpenTelemetryOptions): Tracing {
     span: (describe, work) => record(describe(), SpanKind.INTERNAL, work),
     request: (describe, work) =>
       active.getStore() === undefined ? work(unrecorded) : record(describe(), SpanKind.CLIENT, work),
+    serve: (traceparent, describe, work) =>
+      record(describe(), SpanKind.SERVER, work, remoteParent(traceparent)),
     async shutdown() {
       await Promise.race([provider.shutdown().catch(ignore), sleep(clock, shutdownMs)]);
     },

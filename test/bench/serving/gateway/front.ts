@@ -8,6 +8,7 @@ import type { Route } from '../../../../src/gateway/route';
 import { GATEWAY_DEFAULTS } from '../../../../src/gateway/settings';
 import { realClock } from '../../../../src/runtime/clock';
 import { createMetrics } from '../../../../src/runtime/telemetry/metrics';
+import { noTracing } from '../../../../src/runtime/telemetry/tracing';
 import { silentLogger } from '../../../support/silent-logger';
 
 type Name = 'awake' | 'asleep';
@@ -58,6 +59,7 @@ const shared: Shared = {
     () => listeners.connections,
   ),
   heldBytes: { sum: 0 },
+  tracing: noTracing,
   isDraining: () => false,
   onDemand: () => {
     mostHeld = Math.max(mostHeld, desks.asleep.held);
