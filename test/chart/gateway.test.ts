@@ -13,7 +13,8 @@ function named(manifests: readonly Manifest[], kind: string, wanted = name): Man
 
 type Pod = {
   spec: {
-    containers: { args: string[]; volumeMounts?: { mountPath: string }[] }[];
+    containers: { args: string[]; env?: object[]; volumeMounts?: { mountPath: string }[] }[];
+    volumes: object[];
     terminationGracePeriodSeconds: number;
   };
   metadata: { labels: Record<string, string> };
@@ -54,6 +55,17 @@ describe('gateway.enabled', () => {
     // The operator's Service leads to no gateway.
     const { selector } = named(manifests, 'Service', 'sparsedm-operator').spec as { selector: object };
     expect(pod.metadata.labels).not.toMatchObject(selector);
+  });
+
+  it('gives them the proxy, the certificates and the collector of the operator', async () => {
+    const extraEnv = [{ name: 'NODE_EXTRA_CA_CERTS', value: '/etc/certificates/ca.crt' }];
+    const extraVolumes = [{ name: 'certificates', configMap: { name: 'certificates' } }];
+    const extraVolumeMounts = [{ name: 'certificates', mountPath: '/etc/certificates', readOnly: true }];
+    const values = { extraEnv, extraVolumes, extraVolumeMounts };
+    const { spec } = podOf(await render({ gateway: { enabled: true }, ...values }));
+    expect(spec.containers[0]!.env).toEqual(extraEnv);
+    expect(spec.containers[0]!.volumeMounts).toEqual(expect.arrayContaining(extraVolumeMounts));
+    expect(spec.volumes).toEqual(expect.arrayContaining(extraVolumes));
   });
 
   it.each([
