@@ -21,10 +21,8 @@ LARGEST_HEAD = 16 * 1024
 class Limits:
     """Timeouts of a client in seconds, and the number of connections."""
 
-    head: float = 20.0
-    """From a request's first byte to the end of its head."""
-    body: float = 30.0
-    """From there to the end of its body."""
+    request: float = 15.0
+    """From a request's first byte to its last, as the gateway gives to a head and to a body."""
     idle: float = 95.0
     """Between requests. Longer than a load balancer's, so that this side never closes a connection that the
     balancer is about to use."""
@@ -130,9 +128,9 @@ class Protocol(H11Protocol):
         if self.transport.is_closing():
             return None
         if self.conn.their_state is h11.SEND_BODY:
-            return "body"
+            return "request"
         if self.conn.their_state is h11.IDLE:
-            return "head" if self.conn.trailing_data[0] else "idle"
+            return "request" if self.conn.trailing_data[0] else "idle"
         return None
 
     def _late(self) -> None:
@@ -140,8 +138,8 @@ class Protocol(H11Protocol):
         if phase == "idle":
             self._end_idle()
         else:
-            seconds = getattr(self._limits, phase or "body")
-            self._refuse(408, f"The request was not complete within {seconds:g} s.", "request_timeout")
+            message = f"The request was not complete within {self._limits.request:g} s."
+            self._refuse(408, message, "request_timeout")
 
     def _end_idle(self) -> None:
         unsent = self.transport.get_write_buffer_size()
