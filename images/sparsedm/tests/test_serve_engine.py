@@ -26,7 +26,7 @@ from sparsedm.models import PRESETS, WEIGHTS_DIR, build_model
 from sparsedm.models.autoencoder import Autoencoder
 from sparsedm.models.text_encoder import TextEncoder, TextTooLong
 from sparsedm.serve import backend
-from sparsedm.serve.backend import Choice, Situation, choose
+from sparsedm.serve.backend import Choice, Situation, choose, restore_dense
 from sparsedm.serve.config import EngineSpec
 from sparsedm.serve.engine import DTYPES, Engine
 from sparsedm.serve.loading import Loading
@@ -127,7 +127,7 @@ def test_a_model_without_classes_draws_without_labels(tmp_path: Path) -> None:
     config = dataclasses.replace(CONFIG, num_classes=0, channels=3)
     engine = Engine.load(write_artifact(tmp_path, config, None), SPEC, device=CPU)
     assert engine.draw([None], [1])[0].shape == (32, 32, 3)
-    assert engine.rows == 4 * 17
+    assert engine.rows == 72, "4 times 17, filled up to a multiple of 8"
 
 
 def test_rows_count_both_halves_of_guidance(artifact: Path) -> None:
@@ -399,6 +399,46 @@ def test_a_second_try_is_by_dense_products_beside_a_sparse_batch(artifact: Path)
     assert engine._model.get_submodule("mid_block.mlp.fc1") is broken
 
 
+class OfEightRows:
+    """A kernel on the CPU that takes the rows of a GPU's and no others."""
+
+    name, sides = "quick", (1, 1)
+
+    class Product(torch.nn.Linear):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            assert x.flatten(0, -2).shape[0] % 8 == 0
+            return super().forward(x)
+
+    def build(self, dense: torch.nn.Linear, algorithm: int = 0) -> torch.nn.Module:
+        built = self.Product(dense.in_features, dense.out_features, dense.bias is not None)
+        built.load_state_dict(dense.state_dict())
+        return built.requires_grad_(False)
+
+    def fastest_algorithm(self, dense: torch.nn.Linear, x: torch.Tensor) -> int:
+        return 0
+
+
+def test_sparse_products_get_their_rows_in_every_bucket(artifact: Path) -> None:
+    """18 tokens, doubled by guidance, are 36 rows for one image and 108 for three."""
+    engine = Engine.load(artifact, SPEC.model_copy(update={"guidance": 1.0}), device=CPU)
+    orders = [([3] * images, list(range(images))) for images in (1, 2, 3)]
+    want = [engine.draw(*order) for order in orders]
+    choice = choose(
+        "auto", engine._model, engine.manifest["layers"],
+        Situation(CUDA, torch.bfloat16, "2:4", (9, 0), ("quick",)), engine.rows, [OfEightRows()],
+        measure=lambda layer, x: 1.0 if isinstance(layer, OfEightRows.Product) else 2.0,
+    )  # fmt: skip
+    assert choice.sparse_layers == choice.total_layers
+    engine.choice = choice
+    with engine._dense_products():
+        assert engine._model.row_multiple == 1
+    for order, images in zip(orders, want, strict=True):
+        for one, other in zip(engine.draw(*order), images, strict=True):
+            assert np.abs(one.astype(int) - other.astype(int)).max() <= 1
+    restore_dense(engine._model, choice)
+    assert engine._model.row_multiple == 1
+
+
 @pytest.mark.parametrize("deterministic", [False, True])
 def test_where_memory_runs_out_batches_are_halved_and_nothing_else_changes(
     artifact: Path, deterministic: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -542,7 +582,7 @@ def test_sparse_products_of_every_layer_draw_the_dense_images(
     engine._recorded.forget()
     assert choice.sparse_layers == choice.total_layers == len(layers)
     assert np.abs(engine.draw([1], [1])[0].astype(int) - want).mean() < 8
-    backend.restore_dense(engine._model, choice)
+    restore_dense(engine._model, choice)
     engine._recorded.forget()
     assert (engine.draw([1], [1])[0] == want).all()
 

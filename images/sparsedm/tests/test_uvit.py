@@ -135,6 +135,26 @@ def test_a_model_with_text_puts_it_between_time_and_patches() -> None:
         model(x, t)
 
 
+@pytest.mark.parametrize("config", [TINY, TEXT], ids=["classes", "text"])
+@pytest.mark.parametrize("images", [1, 2, 3, 4])
+def test_tokens_are_filled_up_once_and_change_no_image(config: UViTConfig, images: int) -> None:
+    """Of a network whose own tokens, 18 and 22, are no multiple of 8 unless there are four images."""
+    torch.manual_seed(0)
+    model = build_model(config).double()
+    model.norm.bias.data.normal_()
+    x, t = torch.randn(images, config.channels, 8, 8).double(), torch.rand(images).double()
+    y = torch.randn(images, 5, 6).double() if config.context else torch.randint(4, (images,))
+    want, rows = model(x, t, y), []
+    for block in (*model.in_blocks, model.mid_block, *model.out_blocks):
+        for layer in block.modules():
+            if isinstance(layer, torch.nn.Linear):
+                layer.register_forward_pre_hook(lambda _, given: rows.append(given[0][..., 0].numel()))
+    model.row_multiple = 8
+    torch.testing.assert_close(model(x, t, y), want, rtol=0, atol=1e-6)
+    missing = {1: {18: 24, 22: 24}, 2: {18: 40, 22: 48}, 3: {18: 72, 22: 72}, 4: {18: 72, 22: 88}}
+    assert set(rows) == {missing[images][config.tokens]}
+
+
 def normed(x: torch.Tensor, state: dict, name: str) -> torch.Tensor:
     x = x - x.mean(dim=-1, keepdim=True)
     x = x / torch.sqrt(x.square().mean(dim=-1, keepdim=True) + 1e-5)

@@ -177,11 +177,15 @@ class PatchEmbed(nn.Module):
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention, (B, L, D) -> (B, L, D); rows of `qkv` are ordered (q|k|v, head, channel)."""
+    """Multi-head self-attention, (B, L, D) -> (B, L, D); rows of `qkv` are ordered (q|k|v, head, channel).
+
+    Tokens beyond the model's own (UViT.row_multiple) attend to those, and nothing attends to them.
+    """
 
     def __init__(self, config: UViTConfig) -> None:
         super().__init__()
         self.heads = config.heads
+        self.tokens = config.tokens
         self.qkv = nn.Linear(config.width, 3 * config.attention_width, bias=False)
         self.proj = nn.Linear(config.attention_width, config.width)
 
@@ -193,10 +197,15 @@ class Attention(nn.Module):
             # linear layers gain from bf16 there.
             with torch.autocast("cpu", enabled=False):
                 q, k, v = qkv.float()
-                mixed = F.scaled_dot_product_attention(q, k, v).to(qkv.dtype)
+                mixed = self._mix(q, k, v).to(qkv.dtype)
         else:
-            mixed = F.scaled_dot_product_attention(qkv[0], qkv[1], qkv[2])
+            mixed = self._mix(qkv[0], qkv[1], qkv[2])
         return self.proj(mixed.transpose(1, 2).reshape(batch, length, -1))
+
+    def _mix(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        if k.shape[2] > self.tokens:
+            k, v = k[:, :, : self.tokens], v[:, :, : self.tokens]
+        return F.scaled_dot_product_attention(q, k, v)
 
 
 class Mlp(nn.Module):
@@ -236,6 +245,10 @@ class UViT(nn.Module):
     patches]; a patch's values are ordered (row, column, channel).
     """
 
+    row_multiple = 1
+    """Of which the tokens of a batch, all its images together, are made a multiple: zeros behind each image's
+    own, which change nothing in these. For products that take only such numbers of rows."""
+
     def __init__(self, config: UViTConfig) -> None:
         super().__init__()
         self.config = config
@@ -271,7 +284,7 @@ class UViT(nn.Module):
 
         Returns (B, C, H, W): the prediction.
         """
-        tokens = self._tokens(x, t, y)
+        tokens = self._filled_up(self._tokens(x, t, y))
         skips: list[Tensor] = []
         for block in self.in_blocks:
             tokens = block(tokens)
@@ -279,7 +292,7 @@ class UViT(nn.Module):
         tokens = self.mid_block(tokens)
         for block in self.out_blocks:
             tokens = block(tokens, skips.pop())
-        values = self.decoder_pred(self.norm(tokens))[:, self.config.extra_tokens :]
+        values = self.decoder_pred(self.norm(tokens))[:, self.config.extra_tokens : self.config.tokens]
         image = self._unpatchify(values)
         return image if self.final_layer is None else self.final_layer(image)
 
@@ -296,6 +309,12 @@ class UViT(nn.Module):
                 raise ValueError("This model is text-conditional: pass text y, or the empty text's for none.")
             parts.insert(1, self.context_embed(y.to(self.context_embed.weight.dtype)).to(patches.dtype))
         return torch.cat(parts, dim=1) + self.pos_embed
+
+    def _filled_up(self, tokens: Tensor) -> Tensor:
+        """To `row_multiple`. Worked example: 2 images of 257 tokens get 3 more each for 520, 65 times 8."""
+        batch, length, _ = tokens.shape
+        missing = -length % (self.row_multiple // math.gcd(self.row_multiple, batch))
+        return F.pad(tokens, (0, 0, 0, missing)) if missing else tokens
 
     def _unpatchify(self, values: Tensor) -> Tensor:
         """(B, patches, p·p·C) -> (B, C, H, W)."""

@@ -20,8 +20,9 @@ import torch
 from torch import Tensor, nn
 
 from sparsedm.errors import ConfigError
+from sparsedm.models.uvit import UViT
 from sparsedm.serve.gpu import is_out_of_memory
-from sparsedm.serve.kernels import KERNELS, Kernel
+from sparsedm.serve.kernels import KERNELS, ROWS, Kernel
 from sparsedm.serve.recording import record
 from sparsedm.serve.tuning import Tuned, Tuning
 
@@ -140,15 +141,15 @@ def choose(
         return Choice(f"Dense, because {reason}.", total)
     among = [k for k in kernels if k.name in situation.available and wanted in ("auto", k.name)]
     products = _Products(among, rows, measure or milliseconds, tuning)
-    replaced, by = {}, {}
+    replaced, sparse, by = {}, {}, {}
     for done, layer in enumerate(layers, 1):
         name = layer["name"]
         dense = model.get_submodule(name)
         found = products.faster(dense)
         if found is not None:
-            replaced[name], by[name] = dense, found[0]
-            model.set_submodule(name, found[1])
+            replaced[name], (by[name], sparse[name]) = dense, found
         on_layer(done, total)
+    put_sparse(model, sparse)
     if tuning is not None:
         tuning.save()
     if not replaced:
@@ -160,9 +161,20 @@ def choose(
 def restore_dense(model: nn.Module, choice: Choice) -> dict[str, nn.Module]:
     """Puts the dense layers back. Returns those that were in their places."""
     sparse = {name: model.get_submodule(name) for name in choice.replaced}
-    for name, layer in choice.replaced.items():
-        model.set_submodule(name, layer)
+    _put(model, choice.replaced, 1)
     return sparse
+
+
+def put_sparse(model: nn.Module, layers: Mapping[str, nn.Module]) -> None:
+    """In the places of dense ones; the network fills up its tokens once for all of them, where it can."""
+    _put(model, layers, ROWS if layers else 1)
+
+
+def _put(model: nn.Module, layers: Mapping[str, nn.Module], row_multiple: int) -> None:
+    for name, layer in layers.items():
+        model.set_submodule(name, layer)
+    if isinstance(model, UViT):
+        model.row_multiple = row_multiple
 
 
 class _Products:

@@ -53,8 +53,8 @@ def other_precision(precision: str) -> str:
     return ", or write engine.precision: bf16" if precision == "fp16" else ""
 
 
-def check_canary(canary: Canary, image: Tensor, precision: str) -> None:
-    """Holds what the engine draws to what training drew. Raises InputError."""
+def check_canary(canary: Canary, image: Tensor, precision: str) -> float:
+    """Holds what the engine draws to what training drew, and returns the difference. Raises InputError."""
     found, bound = canary.difference(image), TOLERANCES[precision]
     if found > bound:
         raise InputError(
@@ -64,3 +64,4 @@ def check_canary(canary: Canary, image: Tensor, precision: str) -> None:
             "the manifest, so something here computes wrongly: try engine.backend: dense, engine.precision: "
             "fp32, another node, or the image that trained the model.",
         )
+    return found

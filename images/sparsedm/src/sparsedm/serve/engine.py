@@ -33,10 +33,19 @@ from sparsedm.errors import ConfigError, InputError
 from sparsedm.models import config_of
 from sparsedm.models.precision import DTYPES
 from sparsedm.runtime.device import limit_threads, pick_device
-from sparsedm.serve.backend import Choice, Situation, choose, demand, precision_on, restore_dense
+from sparsedm.serve.backend import (
+    Choice,
+    Situation,
+    choose,
+    demand,
+    precision_on,
+    put_sparse,
+    restore_dense,
+)
 from sparsedm.serve.checks import check_canary, check_components, check_range, other_precision
 from sparsedm.serve.config import SAMPLER, EngineSpec
 from sparsedm.serve.gpu import check_device, is_out_of_memory, watched
+from sparsedm.serve.kernels import ROWS
 from sparsedm.serve.loading import Loading
 from sparsedm.serve.prompts import Condition, Guidance
 from sparsedm.serve.recording import Recorded
@@ -146,10 +155,11 @@ class Engine:
 
     @property
     def rows(self) -> int:
-        """Rows of each matrix product: tokens of a batch, doubled where guidance is part of it."""
+        """Rows of each sparse product: tokens of a batch, doubled where guidance is part of it, filled up."""
         together = self.config.guidable and self.spec.guidance > 0 and not self.spec.deterministic
         doubled = 2 if together else 1
-        return self.places * doubled * self.config.tokens
+        tokens = self.places * doubled * self.config.tokens
+        return tokens + -tokens % ROWS
 
     def warm_up(self, loading: Loading | None = None) -> Measured:
         """Chooses the backend by measuring, draws a canary, and returns how long steps take.
@@ -220,7 +230,8 @@ class Engine:
                 "weights are not those of a trained model: train again, or serve another one.",
             )
         if self._canary is not None:
-            check_canary(self._canary, self._drawn_again(self._canary), self.precision)
+            found = check_canary(self._canary, self._drawn_again(self._canary), self.precision)
+            log.info("The canary is as training drew it.", extra={"fields": {"difference": found}})
 
     def _drawn_again(self, canary: Canary) -> torch.Tensor:
         """(C, H, W), as the solver leaves it."""
@@ -371,8 +382,7 @@ class Engine:
             yield
         finally:
             self._recorded = recorded
-            for name, layer in sparse.items():
-                self._model.set_submodule(name, layer)
+            put_sparse(self._model, sparse)
 
     def finish(self, rows: Sequence[Row]) -> list[np.ndarray | Spoilt]:
         """The image of each row without steps left, (H, W, C) uint8, or an error where it is spoilt."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 ROWS = 8
-"""cuSPARSELt takes numbers of input rows that are multiples of this, in 16 bits."""
+"""Both take numbers of input rows that are multiples of this, in 16 bits."""
 
 
 class Kernel(Protocol):
@@ -58,7 +58,7 @@ class CusparseltLinear(nn.Module):
 
 
 def _padded(x: Tensor) -> Tensor:
-    """Padded to the number of rows that cuSPARSELt needs."""
+    """To the number of rows that cuSPARSELt needs: for networks that do not fill up their tokens."""
     missing = -len(x) % ROWS
     return F.pad(x, (0, 0, 0, missing)) if missing else x
 
