@@ -16,6 +16,7 @@ from sparsedm.serve.batcher import Batcher, Displaced, Draining, QueueFull, TooL
 from sparsedm.serve.gpu import ContextLost
 from sparsedm.serve.pace import Pace
 from sparsedm.serve.spoilt import Flat
+from sparsedm.serve.telemetry import current_request
 from sparsedm.serve.waiting import Previews
 
 
@@ -400,22 +401,28 @@ def test_when_the_gpu_is_lost_the_loop_ends_and_everything_may_go_elsewhere() ->
         run(scenario)
 
 
-def test_a_step_that_does_not_end_is_seen() -> None:
+def test_a_step_that_does_not_end_is_seen_and_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     """50 times the measured 2 s are too much; between steps, nothing is."""
 
     async def scenario(batcher: Batcher, painter: Painter) -> None:
         painter.now = 1e6
-        assert not batcher.stuck
+        assert not batcher.is_stuck()
         painter.gate.clear()
-        batcher.submit(0, [1], 2)
+        for request, seeds in (("one", [1, 2]), ("two", [3])):
+            current_request.set(request)
+            batcher.submit(0, seeds, 2)
         await in_step(painter)
         painter.now += 100.0
-        assert (batcher.step_under_way, batcher.stuck) == (100.0, False)
+        assert (batcher.step_under_way, batcher.is_stuck()) == (100.0, False)
+        assert not caplog.records
         painter.now += 1.0
-        assert batcher.stuck
+        assert batcher.is_stuck()
+        assert batcher.is_stuck()
+        (record,) = caplog.records
+        assert record.fields == {"seconds": 101.0, "images": 3, "requestIds": ["one", "two"]}
         painter.gate.set()
         await in_step(painter)
-        assert not batcher.stuck
+        assert not batcher.is_stuck()
 
     run(scenario, seconds=2.0)
 

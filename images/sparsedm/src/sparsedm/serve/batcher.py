@@ -24,6 +24,7 @@ from sparsedm.serve.metrics import Outcome
 from sparsedm.serve.pace import Pace, ends
 from sparsedm.serve.prompts import Condition, Guidance
 from sparsedm.serve.spoilt import Spoilt
+from sparsedm.serve.telemetry import current_request
 from sparsedm.serve.waiting import FairQueue, Image, Previews
 
 log = logging.getLogger("sparsedm.serve")
@@ -141,6 +142,8 @@ class Batcher:
         """The images being drawn."""
         self._beat: float | None = None
         """When the model's thread began the step that it is at; None while it has nothing to do."""
+        self._logged: float | None = None
+        """The beat of the stuck step that the log has."""
         self._changed = asyncio.Event()
         self._pause = False
         """Tells the model's thread that somebody comes or goes."""
@@ -157,10 +160,18 @@ class Batcher:
         beat = self._beat
         return 0.0 if beat is None else self._clock() - beat
 
-    @property
-    def stuck(self) -> bool:
-        """Whether the present step takes longer than any step should."""
-        return self.step_under_way > max(LEAST_STUCK_SECONDS, STUCK * self.step_seconds)
+    def is_stuck(self) -> bool:
+        """Whether the present step takes longer than any step should. Logs each such step once."""
+        beat, seconds = self._beat, self.step_under_way
+        if seconds <= max(LEAST_STUCK_SECONDS, STUCK * self.step_seconds):
+            return False
+        if beat != self._logged:
+            self._logged = beat
+            log.error(
+                "A step does not end, so this replica is not live any more.",
+                extra={"fields": {"seconds": round(seconds, 1), **_named(self._batch)}},
+            )
+        return True
 
     @property
     def waiting(self) -> int:
@@ -228,9 +239,12 @@ class Batcher:
             raise Draining
         loop = asyncio.get_running_loop()
         images = [
-            Image(client, condition, seed, steps, loop.time(), loop.create_future(), guidance, previews)
+            Image(
+                client, condition, seed, steps, loop.time(), loop.create_future(), guidance, previews,
+                current_request.get(),
+            )
             for seed in seeds
-        ]
+        ]  # fmt: skip
         for image in images:
             image.request = images
             self._queue.push(image)
@@ -357,7 +371,7 @@ class Batcher:
             raise
         except Exception as error:
             # Whatever the error, the clients of this batch get an answer and the others are drawn.
-            log.error("A batch failed.", exc_info=error, extra={"fields": {"images": len(batch)}})
+            log.error("A batch failed.", exc_info=error, extra={"fields": _named(batch)})
             self._hand_out(await self._one_by_one(batch, error))
             return
         seconds = (loop.time() - started) / steps
@@ -443,6 +457,11 @@ class Batcher:
                 image.result.set_exception(drawn)
             else:
                 image.result.set_result(drawn)
+
+
+def _named(batch: Sequence[Image]) -> dict[str, Any]:
+    """For the log: how many images a batch has, and the ids of their requests, each once."""
+    return {"images": len(batch), "requestIds": list(dict.fromkeys(image.request_id for image in batch))}
 
 
 def outcome_of(drawn: Any) -> Outcome:

@@ -134,7 +134,7 @@ class Service:
     @property
     def live(self) -> bool:
         batcher = self._batcher
-        return batcher is None or (batcher.failures < MOST_FAILURES and not batcher.stuck)
+        return batcher is None or (batcher.failures < MOST_FAILURES and not batcher.is_stuck())
 
     @property
     def ready(self) -> bool:

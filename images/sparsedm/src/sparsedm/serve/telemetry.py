@@ -10,6 +10,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -23,6 +24,8 @@ UNLOGGED = ("/v2/health/live", "/v2/health/ready", "/metrics")
 CLIENT_GONE = 499
 """The client disconnected: nginx's code."""
 _REQUEST_ID = re.compile(r"[!-~]{1,128}")
+current_request: ContextVar[str] = ContextVar("current_request", default="")
+"""Id of the request that is being answered."""
 log = logging.getLogger("sparsedm.serve")
 access_logger = logging.getLogger("sparsedm.access")
 
@@ -74,6 +77,7 @@ class Telemetry:
             return
         started = time.perf_counter()
         request_id = _request_id(scope)
+        current_request.set(request_id)
         inner = {**scope, "method": "GET" if scope["method"] == "HEAD" else scope["method"]}
         status = CLIENT_GONE
         begun = whole = False

@@ -49,6 +49,7 @@ class Image:
     guidance: Guidance | None = None
     """None is the engine's own."""
     previews: Previews | None = None
+    request_id: str = ""
     row: Any = None
     """The engine's, once it is being drawn."""
     again: bool = False
