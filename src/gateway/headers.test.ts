@@ -41,13 +41,15 @@ describe('toPod', () => {
   });
 
   it.each([
-    ['600', 2_500, '597.500'],
-    ['2', 0, '2.000'],
-    ['1', 5_000, '0.001'],
-    ['soon', 0, undefined],
-  ])('leaves a client with a patience of %j less by %d ms', (given, elapsed, want) => {
-    const sent = toPod(['X-Stainless-Read-Timeout', given], hop, false, elapsed);
+    ['X-Stainless-Read-Timeout', '600', 2_500, '597.500'],
+    ['X-Stainless-Read-Timeout', '2', 0, '2.000'],
+    ['X-Stainless-Read-Timeout', '1', 5_000, '0.001'],
+    ['X-Stainless-Read-Timeout', 'soon', 0, undefined],
+    ['X-Stainless-Timeout', '600', 2_500, '597.500'],
+  ])('tells the pod of %s: %s less %d ms', (name, given, elapsed, want) => {
+    const sent = toPod([name, given], hop, false, elapsed);
     expect(valueOf(sent, 'x-stainless-read-timeout')).toBe(want);
+    expect(valueOf(sent, 'x-stainless-timeout')).toBeUndefined();
   });
 
   it('adds to what earlier proxies said', () => {
@@ -111,6 +113,7 @@ it.each([
   [undefined, undefined],
 ])('reads a client’s deadline of %j', (given, expected) => {
   expect(clientDeadlineMs({ 'x-stainless-read-timeout': given })).toBe(expected);
+  expect(clientDeadlineMs({ 'x-stainless-timeout': given })).toBe(expected);
 });
 
 it.each([

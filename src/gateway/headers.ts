@@ -32,8 +32,9 @@ const BY_GATEWAY = 'x-sparsedm-by-gateway';
 /** Names the version that a request must reach. */
 export const PINNED_REVISION = 'x-sparsedm-revision';
 
-/** Seconds that the client waits for an answer, as OpenAI's clients tell. */
+/** Seconds that the client waits for an answer, as OpenAI's clients tell: the one of Python, and that of Node. */
 const PATIENCE_SECONDS = 'x-stainless-read-timeout';
+const PATIENCE_OF_NODE = 'x-stainless-timeout';
 /** Least patience that a pod is told: 0 would mean that nothing is known. */
 const LEAST_PATIENCE_MS = 1;
 
@@ -102,6 +103,7 @@ const OWN: ReadonlySet<string> = new Set([
   REQUEST_ID,
   TRACEPARENT,
   PATIENCE_SECONDS,
+  PATIENCE_OF_NODE,
   'expect',
 ]);
 const OWN_OF_BUFFERED: ReadonlySet<string> = new Set([...OWN, 'content-length']);
@@ -114,7 +116,7 @@ const OWN_OF_ANSWER: ReadonlySet<string> = new Set([REQUEST_ID]);
 export function toPod(raw: RawHeaders, hop: Hop, isBuffered: boolean, elapsedMs = 0): string[] {
   const kept = passing(raw, isBuffered ? OWN_OF_BUFFERED : OWN);
   const before = valueOf(raw, FORWARDED_FOR);
-  const patience = patienceMs(valueOf(raw, PATIENCE_SECONDS));
+  const patience = patienceMs(valueOf(raw, PATIENCE_SECONDS) ?? valueOf(raw, PATIENCE_OF_NODE));
   const add = (name: string, value: string) => void kept.push(name, value);
   if (patience !== undefined) {
     const left = Math.max(LEAST_PATIENCE_MS, patience - elapsedMs);
@@ -155,7 +157,7 @@ export function secondsOf(raw: RawHeaders, name: string): number | undefined {
 
 /** Undefined where the client does not say how long it waits. */
 export function clientDeadlineMs(headers: IncomingHttpHeaders): number | undefined {
-  const given = headers[PATIENCE_SECONDS];
+  const given = headers[PATIENCE_SECONDS] ?? headers[PATIENCE_OF_NODE];
   return patienceMs(typeof given === 'string' ? given : undefined);
 }
 

@@ -33,13 +33,13 @@ def _one_when_null(value: Any) -> Any:
 
 
 def _only(*accepted: Any, because: str) -> BeforeValidator:
-    """Accepts a parameter at its defaults, and refuses other values by name."""
+    """Accepts a parameter at its defaults, or absent, and refuses other values by name."""
 
     def check(value: Any, info: ValidationInfo) -> Any:
         # In Python, True == 1 and False == 0; in JSON they differ.
         if value is None or any(value == good and type(value) is type(good) for good in accepted):
             return value
-        words = [good if isinstance(good, str) else str(good).lower() for good in accepted]
+        words = [good if isinstance(good, str) else str(good).lower() for good in accepted or ("absent",)]
         raise ValueError(f"{info.field_name} must be {' or '.join(words)}: {because}.")
 
     return BeforeValidator(check)
@@ -73,6 +73,10 @@ class GenerationRequest(BaseModel):
         Literal["auto", "opaque"] | None, _only("auto", "opaque", because="images here have no transparency")
     ] = None
     style: Annotated[Literal["vivid"] | None, _only("vivid", because="this server has no styles")] = None
+    complexity: Annotated[None, _only(because="no model here plans an image before it is drawn")] = None
+    frame_count: Annotated[None, _only(because="this server draws no GIFs")] = None
+    frame_duration_ms: Annotated[None, _only(because="this server draws no GIFs")] = None
+    svg: Annotated[None, _only(because="this server draws no SVG")] = None
     moderation: Annotated[
         Literal["auto", "low"] | None, _only("auto", "low", because="this server moderates nothing")
     ] = None
@@ -191,9 +195,11 @@ def client_of(request: Request) -> str:
 
 
 def patience_of(request: Request) -> float:
-    """Seconds for which the client waits, as OpenAI's clients say; infinite where it says nothing."""
+    """Seconds for which the client waits, as OpenAI's clients of Python and of Node say; infinite where it
+    says nothing."""
+    headers = request.headers
     try:
-        seconds = float(request.headers.get("x-stainless-read-timeout", ""))
+        seconds = float(headers.get("x-stainless-read-timeout") or headers.get("x-stainless-timeout") or "")
     except ValueError:
         return math.inf
     return seconds if seconds > 0 else math.inf
