@@ -154,7 +154,7 @@ async def provoke(client: httpx.AsyncClient, service: Service, engine: FakeEngin
         await ask("GET", pattern)
     v2 = "/v2/models/{name}"
     versioned = f"{v2}/versions/{{version}}"
-    about = [f"{of}{end}" for of in (v2, versioned) for end in ("", "/ready", "/config")]
+    about = [f"{of}{end}" for of in (v2, versioned) for end in ("", "/ready", "/config", "/stats")]
     for pattern in ("/v1/models/{name}", *about):
         await ask("GET", pattern)
         await ask("GET", pattern, name="other")
@@ -200,9 +200,9 @@ async def provoke_drawing(
 async def provoke_without_a_model(client: httpx.AsyncClient, service: Service) -> Answers:
     seen = set()
     version = "/v2/models/{name}/versions/{version}"
-    for pattern in ("/v1/models", "/v1/models/{name}", "/v2/health/ready", "/v2/models/{name}",
-                    "/v2/models/{name}/ready", "/v2/models/{name}/config", version, f"{version}/ready",
-                    f"{version}/config"):  # fmt: skip
+    of = ("/v2/models/{name}", version)
+    about = [f"{model}{end}" for model in of for end in ("", "/ready", "/config", "/stats")]
+    for pattern in ("/v1/models", "/v1/models/{name}", "/v2/health/ready", *about):
         path = pattern.format(name="clothes", version="1")
         seen.add(("GET", pattern, (await client.get(path)).status_code))
     for pattern in (GENERATIONS, "/v2/models/{name}/infer", f"{version}/infer", "/v2/repository/index"):

@@ -44,7 +44,8 @@ def opened(b64_json: str | None) -> Image.Image:
 DEFAULTS: dict[str, Any] = {
     "model": "clothes", "n": 1, "size": "auto", "quality": "auto", "background": "auto",
     "output_format": "png", "output_compression": 100, "moderation": "auto", "partial_images": 0,
-    "response_format": "b64_json", "style": "vivid", "stream": False, "user": "me",
+    "response_format": "b64_json", "style": "vivid", "stream": False, "user": "me", "safety_identifier": "me",
+    "complexity": None, "frame_count": None, "frame_duration_ms": None, "svg": None,
 }  # fmt: skip
 
 
@@ -84,6 +85,7 @@ def test_openai_s_stream_gives_partial_images_and_the_image(client: openai.OpenA
         ({"n": 17}, openai.BadRequestError, "invalid_value"),
         ({"prompt": "a cat"}, openai.BadRequestError, "unknown_class"),
         ({"prompt": "a cat", "stream": True}, openai.BadRequestError, "unknown_class"),
+        ({"frame_count": 9}, openai.BadRequestError, "invalid_value"),
         ({"model": "dall-e-3"}, openai.NotFoundError, "model_not_found"),
         (
             {"timeout": 0.002, "extra_headers": {"X-Stainless-Read-Timeout": "600"}},  # or it is refused
@@ -128,7 +130,7 @@ def test_triton_s_client_learns_what_there_is(triton_client: triton.InferenceSer
     assert client.is_server_ready()
     assert client.is_model_ready("clothes")
     assert not client.is_model_ready("other")
-    assert "binary_tensor_data" in client.get_server_metadata()["extensions"]
+    assert {"binary_tensor_data", "statistics"} <= set(client.get_server_metadata()["extensions"])
     (listed,) = client.get_model_repository_index()
     metadata = client.get_model_metadata("clothes", listed["version"])
     assert (listed["name"], listed["state"]) == ("clothes", "READY")
@@ -165,6 +167,28 @@ def test_triton_s_client_gets_the_pixels_of_the_other_endpoint(
             assert (np.asarray(opened(drawn)) == own[:, :, 0]).all()
     only = triton_client.infer("clothes", given, outputs=wanted[1:])
     assert only.as_numpy("images") is None
+
+
+def test_triton_s_client_reads_what_was_counted(triton_client: triton.InferenceServerClient) -> None:
+    def read() -> dict[str, Any]:
+        (found,) = triton_client.get_inference_statistics("clothes")["model_stats"]
+        return found
+
+    before, steps = read(), tensor("num_inference_steps", "INT32", [2], False)
+    triton_client.infer("clothes", [tensor("prompt", "BYTES", [b"dress"], False), steps])
+    with pytest.raises(triton.InferenceServerException):
+        triton_client.infer("clothes", [steps])
+    after = read()
+    assert (after["name"], len(after["version"])) == ("clothes", 12)
+    assert after["last_inference"] > before["last_inference"]
+    assert after["inference_count"] - before["inference_count"] == 1
+    assert after["execution_count"] - before["execution_count"] == 2
+    for what, more in {"success": 1, "fail": 1, "queue": 1, "compute_infer": 2, "cache_hit": 0}.items():
+        was, now = (found["inference_stats"][what] for found in (before, after))
+        assert now["count"] - was["count"] == more, what
+        assert (now["ns"] > was["ns"]) == (more > 0), what
+    versioned = triton_client.get_inference_statistics("clothes", after["version"])
+    assert versioned["model_stats"][0]["inference_count"] == after["inference_count"]
 
 
 @pytest.mark.parametrize(
@@ -274,5 +298,5 @@ def test_schemathesis_finds_nothing_that_the_document_does_not_say(
         [*command, f"{server.url}/openapi.json"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Tested: 16" in done.stdout
+    assert "Tested: 18" in done.stdout
     assert "internal_error" not in server.log()

@@ -155,6 +155,10 @@ def _add_protocol_model(app: FastAPI, service: Service) -> None:
         check(name, version)
         return JSONResponse({"name": name, "ready": service.ready}, 200 if service.ready else 503)
 
+    async def statistics(request: Request, name: str, version: str | None) -> dict[str, Any]:
+        check(name, version)
+        return {"model_stats": [{"name": name, "version": _version(service), **service.metrics.statistics()}]}
+
     async def infer_images(request: Request, name: str, version: str | None) -> Response:
         check(name, version)
         return await infer(service, request, _version(service))
@@ -162,6 +166,7 @@ def _add_protocol_model(app: FastAPI, service: Service) -> None:
     _add_versions(app.get, "", metadata, responses=documented(404, 503))
     _add_versions(app.get, "/config", config, responses=documented(404, 503))
     _add_versions(app.get, "/ready", ready, responses=documented(404, 503))
+    _add_versions(app.get, "/stats", statistics, responses=documented(404, 503))
     _add_versions(app.post, "/infer", infer_images, **INFERENCE)
 
 

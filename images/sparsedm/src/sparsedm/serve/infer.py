@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse, Response
 from sparsedm.serve.errors import bad_request, shown, validation_error
 from sparsedm.serve.generation import LARGEST_SEED, MOST_IMAGES, GenerationRequest, read_body
 
-EXTENSIONS = ["binary_tensor_data", "model_configuration"]
+EXTENSIONS = ["binary_tensor_data", "model_configuration", "statistics"]
 HEADER_LENGTH = "Inference-Header-Content-Length"
 
 

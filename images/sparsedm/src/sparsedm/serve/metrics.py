@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Literal, get_args
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, get_args
 
 import torch
 from prometheus_client import (
@@ -15,6 +16,7 @@ from prometheus_client import (
     ProcessCollector,
     disable_created_metrics,
 )
+from prometheus_client.samples import Sample
 
 from sparsedm.serve.loading import Phase
 
@@ -26,6 +28,8 @@ The server ended first: given_up. There was no room or no time: refused."""
 
 REQUEST_BUCKETS = (0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120)
 STEP_BUCKETS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+IMAGE_ROUTES = ("/images/generations", "/infer")
+"""Ends of the routes that draw."""
 SIZE_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 GAUGES = {
@@ -83,6 +87,8 @@ class Metrics:
             "sparsedm_layer_backend", "Always 1; what computes each of the masked layers.", "layer", "backend"
         )
 
+        self._last_drawn = 0.0
+        """Seconds since 1970."""
         self._loading = self._gauge(
             "sparsedm_load_phase_seconds", "Time that each phase of loading took.", "phase"
         )
@@ -115,6 +121,8 @@ class Metrics:
 
     def ended(self, outcome: Outcome, images: int = 1) -> None:
         self._images.labels(outcome).inc(images)
+        if outcome == "drawn":
+            self._last_drawn = time.time()
 
     def answered(self, route: str, method: str, status: int, seconds: float, whole: bool) -> None:
         """whole: whether the client got all of the answer. One that went away says nothing of latency."""
@@ -133,6 +141,30 @@ class Metrics:
         for phase, value in seconds.items():
             self._loading.labels(phase).set(value)
 
+    def statistics(self) -> dict[str, Any]:
+        """As Triton's extension names them: an execution is a denoising step of a batch, whose input and
+        output are not measured, and there is no cache."""
+        unknown = {"count": 0, "ns": 0}
+        asked = _samples(self.duration, lambda labels: labels["route"].endswith(IMAGE_ROUTES))
+        steps = _times(_samples(self._step_duration))
+        drawn = _samples(self._images, lambda labels: labels["outcome"] == "drawn")
+        return {
+            "last_inference": int(1000 * self._last_drawn),
+            "inference_count": int(sum(sample.value for sample in drawn)),
+            "execution_count": steps["count"],
+            "inference_stats": {
+                "success": _times([sample for sample in asked if sample.labels["outcome"] == "ok"]),
+                "fail": _times([sample for sample in asked if sample.labels["outcome"] != "ok"]),
+                "queue": _times(_samples(self._wait)),
+                "compute_input": unknown,
+                "compute_infer": steps,
+                "compute_output": unknown,
+                "cache_hit": unknown,
+                "cache_miss": unknown,
+            },
+            "batch_stats": [],
+        }
+
     def watch_gpu(self, device: torch.device) -> None:
         """Its memory, where there is a GPU."""
         if device.type != "cuda":
@@ -141,6 +173,22 @@ class Metrics:
         self.read("sparsedm_gpu_memory_reserved_bytes", lambda: torch.cuda.memory_reserved(device))
         self.read("sparsedm_gpu_memory_free_bytes", lambda: torch.cuda.mem_get_info(device)[0])
         self.read("sparsedm_gpu_memory_capacity_bytes", lambda: torch.cuda.mem_get_info(device)[1])
+
+
+def _samples(
+    metric: Counter | Histogram, wanted: Callable[[Mapping[str, str]], bool] = lambda labels: True
+) -> list[Sample]:
+    """wanted: judges the labels of a series."""
+    return [sample for family in metric.collect() for sample in family.samples if wanted(sample.labels)]
+
+
+def _times(samples: Sequence[Sample]) -> dict[str, int]:
+    """Of a histogram's series together."""
+
+    def total(end: str) -> float:
+        return sum(sample.value for sample in samples if sample.name.endswith(end))
+
+    return {"count": int(total("_count")), "ns": int(1e9 * total("_sum"))}
 
 
 def outcome_of(status: int) -> str:
