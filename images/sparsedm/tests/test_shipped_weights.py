@@ -81,3 +81,26 @@ def test_the_shipped_model_draws_the_class_that_it_is_asked_for() -> None:
     seeds = range(len(labels))
     images = sample(drawable.model, drawable.model.config, labels, seeds, steps=12, guidance=0.5)
     assert (extractor.classify(images) == labels).float().mean() >= 0.75
+
+
+@pytest.mark.parametrize(
+    ("prompt", "most", "least"),
+    [
+        ("a tomato, noto style", 0, 2),
+        ("an eggplant, twemoji style", 2, 1),
+        ("a tangerine, noto style", 0, 2),  # the name was learnt in the other two styles only
+        ("a broccoli, fluent style", 1, 2),
+    ],
+)
+def test_the_shipped_text_to_image_model_draws_in_the_colour_of_its_caption(
+    prompt: str, most: int, least: int
+) -> None:
+    """The channels (red, green, blue) that are strongest and weakest in the middle, where the emoji is."""
+    drawable = open_model(WEIGHTS_DIR / "emoji-text")
+    encoder, decode = drawable.components.text_encoder, drawable.components.autoencoder
+    latents = sample(
+        drawable.model, drawable.model.config, encoder([prompt] * 8), range(8), steps=20, guidance=1.0,
+        nothing=encoder([""])[0],
+    )  # fmt: skip
+    red_green_blue = decode(latents)[:, :, 8:24, 8:24].mean(dim=(0, 2, 3))
+    assert (int(red_green_blue.argmax()), int(red_green_blue.argmin())) == (most, least)
