@@ -1,10 +1,21 @@
 import { expect, it } from 'vitest';
 import { settingBehind } from './fields';
 
-const settings = { env: [{ name: 'A', value: '1' }] };
+const settings = {
+  env: [{ name: 'A', value: '1' }],
+  volumes: [{ name: 'data', emptyDir: {} }],
+  volumeMounts: [{ name: 'data', mountPath: '/data' }],
+};
 const template = {
   spec: {
-    containers: [{ name: 'trainer', env: [{ name: 'SPARSEDM_RUN' }, { name: 'HOME' }, { name: 'A' }] }],
+    containers: [
+      {
+        name: 'trainer',
+        env: [{ name: 'SPARSEDM_RUN' }, { name: 'HOME' }, { name: 'A' }],
+        volumeMounts: [{ name: 'tmp', mountPath: '/tmp' }, ...settings.volumeMounts],
+      },
+    ],
+    volumes: [{ name: 'tmp', emptyDir: {} }, { name: 'token' }, ...settings.volumes],
   },
 };
 
@@ -24,7 +35,13 @@ it.each([
     'spec.trainer.resources.limits[nvidia.com/gpu]',
   ],
   ['spec.template.spec.containers[0].env[2].valueFrom', 'spec.trainer.env[0].valueFrom'],
+  ['spec.template.spec.containers[0].volumeMounts[1].mountPath', 'spec.trainer.volumeMounts[0].mountPath'],
+  ['spec.template.spec.volumes[2].name', 'spec.trainer.volumes[0].name'],
   // Not of the user's making.
+  [
+    'spec.template.spec.containers[0].volumeMounts[0].name',
+    'spec.template.spec.containers[0].volumeMounts[0].name',
+  ],
   ['spec.template.spec.containers[0].env[1].value', 'spec.template.spec.containers[0].env[1].value'],
   ['spec.template.spec.volumes[0].name', 'spec.template.spec.volumes[0].name'],
   ['spec.backoffLimit', 'spec.backoffLimit'],

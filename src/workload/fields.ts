@@ -9,7 +9,12 @@ const RENAMED: readonly [part: RegExp, field: string][] = [
 const IN_CONTAINER = /^spec\.containers\[0\]\.(?=image\b|imagePullPolicy\b|resources\b|envFrom\b)/;
 const IN_POD =
   /^spec\.(?=(?:imagePullSecrets|nodeSelector|tolerations|affinity|topologySpreadConstraints|serviceAccountName|priorityClassName|runtimeClassName|schedulerName|securityContext)\b)/;
-const VARIABLE = /^spec\.containers\[0\]\.env\[(\d+)\]/;
+/** Lists of which the settings have the last items, behind those of the operator. */
+const LISTS = [
+  { items: /^spec\.containers\[0\]\.env\[(\d+)\]/, name: 'env', isOfPod: false },
+  { items: /^spec\.containers\[0\]\.volumeMounts\[(\d+)\]/, name: 'volumeMounts', isOfPod: false },
+  { items: /^spec\.volumes\[(\d+)\]/, name: 'volumes', isOfPod: true },
+] as const;
 
 /**
  * The field of our object behind a field of its Job or Deployment, for messages of the API server:
@@ -24,7 +29,7 @@ export function settingBehind(
 ): string {
   const inTemplate = /^spec\.template\.(.*)$/.exec(field)?.[1];
   if (inTemplate === undefined) return field;
-  const name = renamed(inTemplate) ?? variable(inTemplate, ownVariables(settings, template));
+  const name = renamed(inTemplate) ?? item(inTemplate, settings, template);
   return name === undefined ? field : `${part}.${name}`;
 }
 
@@ -34,14 +39,20 @@ function renamed(field: string): string | undefined {
   return undefined;
 }
 
-/** Number of variables before those of the settings. */
-function ownVariables(settings: PodSettings | undefined, template: PodTemplate | undefined): number {
-  const all = template?.spec?.containers[0]?.env ?? [];
-  return all.length - (settings?.env ?? []).length;
+function item(
+  field: string,
+  settings: PodSettings | undefined,
+  template: PodTemplate | undefined,
+): string | undefined {
+  const list = LISTS.find(({ items }) => items.test(field));
+  if (list === undefined) return undefined;
+  const { items, name, isOfPod } = list;
+  const holder = isOfPod ? template?.spec : template?.spec?.containers[0];
+  const index = Number(items.exec(field)![1]) - (lengthOf(holder, name) - lengthOf(settings, name));
+  return index < 0 ? undefined : field.replace(items, `${name}[${index}]`);
 }
 
-function variable(field: string, own: number): string | undefined {
-  const index = VARIABLE.exec(field)?.[1];
-  if (index === undefined || Number(index) < own) return undefined;
-  return field.replace(VARIABLE, `env[${Number(index) - own}]`);
+function lengthOf(holder: object | undefined, name: string): number {
+  const list = (holder as Record<string, unknown> | undefined)?.[name];
+  return Array.isArray(list) ? list.length : 0;
 }
