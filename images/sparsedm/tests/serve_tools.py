@@ -37,7 +37,8 @@ CONFIG = UViTConfig(
 )
 PATTERN = Pattern(2, 4)
 SOURCES = Path(__file__).parents[1] / "src"
-WAIT_SECONDS = 120
+WAIT_SECONDS = 300
+"""Bound of a wait that takes seconds on an idle machine."""
 DRAWN = 'sparsedm_images_total{outcome="drawn"}'
 """The series of images that were drawn."""
 

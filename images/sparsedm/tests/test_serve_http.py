@@ -29,7 +29,7 @@ from sparsedm.models.autoencoder import Autoencoder
 from sparsedm.models.text_encoder import TextEncoder
 from text_tools import write_autoencoder, write_text_encoder
 
-SLOW = {"steps": 400, "maxBatchSize": 1, "maxQueue": 8}
+SLOW = {"steps": 400, "maxBatchSize": 1, "maxQueue": 4}
 """Images are drawn one at a time, so a request for several is in progress while the test looks at it."""
 
 
@@ -454,22 +454,22 @@ def test_full_disconnected_and_draining(artifact: Path, tmp_path: Path) -> None:
 
 
 def _a_full_queue_answers_429(server: ServerProcess, pool: ThreadPoolExecutor) -> None:
-    first = pool.submit(server.generate, seed=1, n=8)
+    first = pool.submit(server.generate, seed=1, n=4)
     wait_for(lambda: server.metric("sparsedm_drawing_images") == 1, "the first image")
-    second = server.generate(seed=2, n=8)
+    second = server.generate(seed=2, n=4)
     assert second.status_code == 429
     assert second.json()["error"]["code"] == "queue_full"
     assert second.headers["X-SparseDM-Not-Accepted"] == "true"
     assert int(second.headers["Retry-After"]) >= 1
     assert float(second.headers["X-SparseDM-Queued-Seconds"]) > 0
-    assert server.generate(n=9).json()["error"]["param"] == "n", "more than the queue ever holds"
+    assert server.generate(n=5).json()["error"]["param"] == "n", "more than the queue ever holds"
     assert first.result().status_code == 200
 
 
 def _a_client_that_leaves_makes_room(server: ServerProcess, pool: ThreadPoolExecutor) -> None:
     drawn = server.metric(DRAWN)
-    first = pool.submit(server.generate, seed=1, n=6)
-    wait_for(lambda: server.accepted() == drawn + 6, "the first request")
+    first = pool.submit(server.generate, seed=1, n=2)
+    wait_for(lambda: server.accepted() == drawn + 2, "the first request")
     body = b'{"prompt": "dress", "n": 2}'
     head = (
         "POST /v1/images/generations HTTP/1.1\r\nHost: x\r\n"
@@ -477,11 +477,11 @@ def _a_client_that_leaves_makes_room(server: ServerProcess, pool: ThreadPoolExec
     )
     with socket.create_connection(("127.0.0.1", server.port)) as client:
         client.sendall(head.encode() + body)
-        wait_for(lambda: server.accepted() == drawn + 8, "the second request")
+        wait_for(lambda: server.accepted() == drawn + 4, "the second request")
     wait_for(lambda: server.metric("sparsedm_queue_images") == 0, "room")
     assert first.result().status_code == 200
     wait_for(lambda: server.metric("sparsedm_drawing_images") == 0, "the end of drawing")
-    assert server.metric(DRAWN) == drawn + 6, "room came by leaving, not by drawing"
+    assert server.metric(DRAWN) == drawn + 2, "room came by leaving, not by drawing"
 
 
 def _a_client_that_leaves_ends_its_image_at_the_next_step(server: ServerProcess) -> None:
@@ -551,8 +551,8 @@ def _sigterm_finishes_what_was_accepted(server: ServerProcess, pool: ThreadPoolE
     drawn = server.metric(DRAWN)
     drawing = pool.submit(server.generate, seed=1, n=2)
     wait_for(lambda: server.accepted() == drawn + 2, "the first request")
-    waiting = pool.submit(server.generate, seed=2, n=4)
-    wait_for(lambda: server.accepted() == drawn + 6, "the second request")
+    waiting = pool.submit(server.generate, seed=2, n=2)
+    wait_for(lambda: server.accepted() == drawn + 4, "the second request")
     server.terminate()
     wait_for(lambda: server.status("/v2/health/ready") == 503, "the end of readiness")
     refused = server.generate(seed=3)
