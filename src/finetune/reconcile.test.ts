@@ -31,7 +31,11 @@ const labelled = (pod: Pod): Pod => ({
 });
 
 /** The caches as given; the API server holds `live`, which the caches have not seen yet. */
-function setUp(cached: { finetune: SparseFinetune; job: Job; pods: Pod[] }, live: { job: Job; pods: Pod[] }) {
+function setUp(
+  cached: { finetune: SparseFinetune; job: Job; pods: Pod[] },
+  live: { job: Job; pods: Pod[] },
+  countGpus = noGpus,
+) {
   const finetunes = new ObjectStore<SparseFinetune>();
   const jobs = new ObjectStore<Job>();
   const pods = new ObjectStore<Pod>({ [FINETUNE_INDEX]: finetuneOfPod });
@@ -53,7 +57,7 @@ function setUp(cached: { finetune: SparseFinetune; job: Job; pods: Pod[] }, live
   const logger = { ...silentLogger, info: (...line: [string, unknown?]) => logged.push([line[0], line[1]]) };
   const reconciler = createFinetuneReconciler({
     queues: noQueues,
-    countGpus: noGpus,
+    countGpus,
     networks: new ObjectStore(),
     client,
     clock,
@@ -89,6 +93,25 @@ describe('a Job that has failed before its pod is known to', () => {
       reason: 'DatasetMissing',
     });
   });
+});
+
+it('a run on a CPU beside GPUs is told so, and they are counted once for it', async () => {
+  const finetune = aFinetune({}, { trainer: { device: 'CPU (AMD EPYC)', gpus: 0 } });
+  const job = aJob(finetune);
+  const pods = [labelled(aPod(job, 'a', running))];
+  let counted = 0;
+  const countGpus = () => Promise.resolve({ nodes: 1, gpus: 8 * ++counted });
+  const { reconciler, written, finetunes } = setUp({ finetune, job, pods }, { job, pods }, countGpus);
+  await reconciler.reconcile(key);
+  finetunes.applyEvent({ ...finetune, status: written[0]! });
+  await reconciler.reconcile(key);
+  for (const { conditions } of written) {
+    const { status, reason, message } = conditions!.find(({ type }) => type === 'UsesGPU')!;
+    expect([status, reason]).toEqual(['False', 'NoGPUAsked']);
+    expect(message).toContain('a node of the cluster offers 8 of nvidia.com/gpu');
+  }
+  expect(written).toHaveLength(2);
+  expect(counted).toBe(1);
 });
 
 /** Over caches that hold no Jobs and no pods. */

@@ -1,5 +1,6 @@
 /** Training runs, their Jobs and pods as the API server would hold them. */
 import type { SparseFinetune, SparseFinetuneSpec, SparseFinetuneStatus } from '../../src/api/types';
+import type { ClusterGpus } from '../../src/finetune/gpus';
 import { buildJob } from '../../src/finetune/job';
 import { JOB_INDEX, jobOfWorkload } from '../../src/finetune/queue';
 import type { QueueDependencies } from '../../src/finetune/reconcile';
@@ -24,7 +25,7 @@ export const noQueues: QueueDependencies = {
 };
 
 /** Of an operator that may not list nodes. */
-export const noGpus = () => Promise.resolve(undefined);
+export const noGpus = (): Promise<ClusterGpus | undefined> => Promise.resolve(undefined);
 
 export const startedAt = '2026-01-01T00:00:00Z';
 
