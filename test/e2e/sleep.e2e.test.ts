@@ -8,7 +8,7 @@ import { askOnce, endTraffic, startTraffic, type Asked } from './traffic';
 import { writeUntrainedModel } from './untrained';
 
 /** How often it goes to sleep and is woken: SPARSEDM_E2E_WAKES=10 for more. */
-const wakes = Number(process.env.SPARSEDM_E2E_WAKES ?? 2);
+const wakes = Number(process.env.SPARSEDM_E2E_WAKES ?? 1);
 const namespace = useNamespace('e2e-sleep');
 const read = () => get<SparseInferenceService>(namespace, 'sis/bags');
 const pods = () => list<Pod>(namespace, 'pods', 'sparsedm.io/service=bags');
