@@ -2,9 +2,7 @@ import { MEASURES_FID, REASONS, USES_GPU } from '../api/conditions';
 import type { AttemptsStatus, SparseFinetune, SparseFinetuneStatus } from '../api/types';
 import { findCondition } from '../kube/conditions';
 import { equalJson } from '../kube/patch';
-import type { EventType } from '../runtime/events';
-
-export type Transition = { type: EventType; reason: string; message: string };
+import type { Transition } from '../runtime/events';
 
 /** The events for a change of status: none while nothing changes for the user. */
 export function transitions({ status: before }: SparseFinetune, after: SparseFinetuneStatus): Transition[] {

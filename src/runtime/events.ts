@@ -10,6 +10,9 @@ import { cutToBytes } from './text';
 
 export type EventType = 'Normal' | 'Warning';
 
+/** What an event says of its object. */
+export type Transition = { type: EventType; reason: string; message: string };
+
 /** Records events.k8s.io/v1 Events in the background: never blocks, never throws. */
 export type EventRecorder = {
   event(object: KubeObject, type: EventType, reason: string, message: string): void;

@@ -1,9 +1,10 @@
 /** The status of a study: pure, from its rows. */
 import { REASONS, STALLED, type StudyCondition } from '../api/conditions';
-import type { Condition, SparseStudy, SparseStudyStatus, StudyRun } from '../api/types';
-import { findCondition, isTrue, setCondition, timestamp, type NewCondition } from '../kube/conditions';
+import type { SparseStudy, SparseStudyStatus, StudyRun } from '../api/types';
+import { conditionsFrom, no, unknown, yes, type Verdict } from '../api/verdict';
+import { findCondition, isTrue, timestamp } from '../kube/conditions';
 import { studyResultsName } from '../kube/names';
-import type { EventType } from '../runtime/events';
+import type { Transition } from '../runtime/events';
 import { defined } from '../runtime/defined';
 import { bestOf } from './figures';
 import { hasEnded, isActive } from './runs';
@@ -19,7 +20,6 @@ export type Observed = {
 };
 
 type Counts = Record<'total' | 'waiting' | 'active' | 'succeeded' | 'failed', number>;
-type Verdict = Pick<NewCondition, 'status' | 'reason' | 'message'>;
 
 export function isFinished({ status }: SparseStudy): boolean {
   return isTrue(status?.conditions, 'Finished');
@@ -53,25 +53,14 @@ function succeeded(study: SparseStudy, counts: Counts): Verdict {
   const display = `${total - waiting - active} of ${total} runs have ended`;
   if (hasTooManyFailures(study, counts)) {
     const left = active > 0 ? `the ${active} under way go on to their end` : `${waiting} were not started`;
-    return {
-      status: 'False',
-      reason: REASONS.tooManyFailures,
-      message: `${failed} runs failed, and maxFailedRuns is ${study.spec.maxFailedRuns ?? 3}: ${left}. status.runs says why each failed; raise maxFailedRuns to go on.`,
-    };
+    const message = `${failed} runs failed, and maxFailedRuns is ${study.spec.maxFailedRuns ?? 3}: ${left}. status.runs says why each failed; raise maxFailedRuns to go on.`;
+    return no(REASONS.tooManyFailures, message);
   }
-  if (total === 0 || active + waiting > 0) {
-    return { status: 'Unknown', reason: REASONS.inProgress, message: `${display}.` };
-  }
-  if (counts.succeeded === 0) {
-    return { status: 'False', reason: REASONS.failed, message: 'Every run failed; status.runs says why.' };
-  }
+  if (total === 0 || active + waiting > 0) return unknown(REASONS.inProgress, `${display}.`);
+  if (counts.succeeded === 0) return no(REASONS.failed, 'Every run failed; status.runs says why.');
   const but = failed === 0 ? '' : `, ${failed} of them without a model`;
   const where = `The tables are in the ConfigMap ${studyResultsName(study.metadata.name)}.`;
-  return {
-    status: 'True',
-    reason: REASONS.succeeded,
-    message: `All ${total} runs have ended${but}. ${where}`,
-  };
+  return yes(REASONS.succeeded, `All ${total} runs have ended${but}. ${where}`);
 }
 
 function phaseOf(
@@ -87,17 +76,15 @@ function phaseOf(
 }
 
 function suspendedVerdict({ spec }: SparseStudy): Verdict {
-  if (spec.suspend !== true) {
-    return { status: 'False', reason: REASONS.notSuspended, message: 'spec.suspend is false.' };
-  }
+  if (spec.suspend !== true) return no(REASONS.notSuspended, 'spec.suspend is false.');
   const message =
     'spec.suspend is true: no run is started, and those under way stop after they have saved a checkpoint.';
-  return { status: 'True', reason: REASONS.suspended, message };
+  return yes(REASONS.suspended, message);
 }
 
 function finishedVerdict(end: Verdict, isAtEnd: boolean): Verdict {
   if (isAtEnd) return { ...end, status: 'True' };
-  return { status: 'False', reason: REASONS.inProgress, message: 'The study has not ended.' };
+  return no(REASONS.inProgress, 'The study has not ended.');
 }
 
 export function buildStatus(observed: Observed, now: Date): SparseStudyStatus {
@@ -106,16 +93,18 @@ export function buildStatus(observed: Observed, now: Date): SparseStudyStatus {
   const end = succeeded(study, counts);
   const isAtEnd = counts.active === 0 && end.status !== 'Unknown';
   const best = bestOf(runs);
-  const verdicts = {
+  const verdicts: Record<StudyCondition, Verdict> & Record<typeof STALLED, Verdict | undefined> = {
     Suspended: suspendedVerdict(study),
     Succeeded: end,
     Finished: finishedVerdict(end, isAtEnd),
+    [STALLED]: obstacle && yes(obstacle.reason, obstacle.message),
   };
+  const observedGeneration = study.metadata.generation ?? 0;
   return defined({
-    observedGeneration: study.metadata.generation ?? 0,
+    observedGeneration,
     phase: phaseOf(observed, counts, end, isAtEnd),
     ...times(observed, isAtEnd, now),
-    conditions: conditionsOf(study, verdicts, obstacle, now),
+    conditions: conditionsFrom(study.status?.conditions, verdicts, observedGeneration, now),
     finetuneUid,
     counts: { ...counts, display: `${counts.succeeded + counts.failed}/${counts.total}` },
     best: best && { name: best.name, distance: best.distance },
@@ -131,22 +120,6 @@ function times({ study: { status }, runs }: Observed, isAtEnd: boolean, now: Dat
     completionTime: isAtEnd ? (status?.completionTime ?? timestamp(now)) : undefined,
   };
 }
-
-function conditionsOf(
-  { metadata, status }: SparseStudy,
-  verdicts: Record<StudyCondition, Verdict>,
-  obstacle: Observed['obstacle'],
-  now: Date,
-): Condition[] {
-  const observedGeneration = metadata.generation ?? 0;
-  const set = (conditions: readonly Condition[], type: string, verdict: Verdict) =>
-    setCondition(conditions, { type, ...verdict, observedGeneration }, now);
-  const before = (status?.conditions ?? []).filter(({ type }) => type !== STALLED || obstacle !== undefined);
-  const told = Object.entries(verdicts).reduce((all, [type, verdict]) => set(all, type, verdict), before);
-  return obstacle === undefined ? told : set(told, STALLED, { ...obstacle, status: 'True' });
-}
-
-export type Transition = { type: EventType; reason: string; message: string };
 
 /** The events for a change of status: of its phase, of what stands in the way, and each run that failed. */
 export function transitions({ status: before }: SparseStudy, after: SparseStudyStatus): Transition[] {
