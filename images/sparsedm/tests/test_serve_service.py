@@ -15,7 +15,7 @@ from serve_tools import FakeEngine
 from sparsedm.errors import InputError
 from sparsedm.serve.cli import listen, serve
 from sparsedm.serve.config import EngineSpec, ServeConfig
-from sparsedm.serve.engine import Engine
+from sparsedm.serve.engine import Engine, Measured
 from sparsedm.serve.errors import ApiError
 from sparsedm.serve.gpu import ContextLost
 from sparsedm.serve.service import ANSWER_SECONDS, LEAVING_NAPS, QUIET_NAPS, Service, spread
@@ -141,6 +141,18 @@ def test_batches_too_slow_for_any_stop_are_drawn_one_at_a_time(
 
     run(monkeypatch, scenario, seconds=100.0, grace=30)
     assert "One batch takes longer" in caplog.text
+
+
+def test_one_image_that_measured_slower_than_a_whole_batch_is_drawn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    measured = Measured({1: 30.0, 4: 5.0}, 1.0)
+    monkeypatch.setattr(FakeEngine, "warm_up", lambda *_: measured)
+
+    async def scenario(service: Service, _: FakeEngine) -> None:
+        assert len(service.submit(0, [1])) == 1
+
+    run(monkeypatch, scenario, grace=30)
 
 
 def test_without_a_grace_period_only_the_queue_bounds(monkeypatch: pytest.MonkeyPatch) -> None:

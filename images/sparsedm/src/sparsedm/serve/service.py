@@ -356,8 +356,10 @@ class Service:
             )
         within = self._work_seconds()
         if not self.stopping:
-            # A single batch is accepted even if it is too slow for any stop: better than serving nothing.
-            within = max(within, batcher.seconds_alone(batcher.places, steps))
+            # A single batch is accepted even if it is too slow for any stop: better than serving nothing. A
+            # smaller one can have measured slower than a full one, on a busy machine.
+            sizes = (min(len(seeds), batcher.places), batcher.places)
+            within = max(within, *(batcher.seconds_alone(size, steps) for size in sizes))
             most = batcher.most_images(within, steps)
             if len(seeds) > most:
                 raise bad_request(f"n must be at most {most}: this server accepts no more at a time.", "n")
