@@ -110,7 +110,7 @@ async function setUp(wanted: ReadonlySet<Part>, choice: TargetChoice): Promise<S
       },
       {
         title: 'Python environment',
-        enabled: needs('python'),
+        enabled: needs('python', 'integration'),
         task: async (_, task) => void (setup.python = await ensurePython((line) => (task.output = line))),
       },
       {
