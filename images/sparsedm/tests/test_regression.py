@@ -20,6 +20,8 @@ from sparsedm.measure.evaluator import Measurement
 from sparsedm.sparsity.masks import apply_mask, nm_mask
 from sparsedm.training import finetune as finetune_module
 from sparsedm.training.checkpoint import CheckpointStore
+from sparsedm.training.config import parse_config
+from sparsedm.training.describe import describe
 from sparsedm.training.finetune import Finetune
 from sparsedm.training.regression import StageEnd, judge
 from tiny_run import Workplace
@@ -207,6 +209,13 @@ def test_the_way_back_from_the_last_stage_leads_out_of_its_frozen_mask(
         },
     )
     assert back["weights"]["sha256"] == place.train(shorter)["weights"]["sha256"]
+
+
+def test_a_dry_run_says_what_a_regression_leads_to(place: Workplace) -> None:
+    bound = "Where the distance is more than 10 % above that after the last good stage, the run "
+    for reaction, then in {"RollBack": "goes back to that stage and ends.", "Stop": "stops."}.items():
+        assert f"{bound}{then}" in describe(parse_config(spec(place, "dry", reaction)))
+    assert "last good stage" not in describe(parse_config(spec(place, "dry", "Continue")))
 
 
 def test_good_stages_change_nothing(place: Workplace, distances: Script) -> None:
