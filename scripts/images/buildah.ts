@@ -1,6 +1,6 @@
 /** Buildah, with a store of its own in the cache: it touches no other images, and leaves nothing mounted. */
 import { existsSync } from 'node:fs';
-import { mkdir, readlink, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { ClusterError, cacheDir } from '../../test/cluster/index';
@@ -96,6 +96,20 @@ export async function layersOf(ref: string): Promise<{ digest: string; size: num
     await buildah(['inspect', '--type', 'image', '--format', '{{.Manifest}}', ref]),
   );
   return (manifest as { layers: { digest: string; size: number }[] }).layers;
+}
+
+type StoredLayer = { id: string; 'diff-digest'?: string };
+
+/** Where the store has the files of layers, unpacked, by their digests. They may be read and linked, not changed. */
+export async function foldersOf(digests: readonly string[]): Promise<string[]> {
+  const store = path.join(storeDir(), 'store');
+  const text = await readFile(path.join(store, 'overlay-layers', 'layers.json'), 'utf8');
+  const known = new Map((JSON.parse(text) as StoredLayer[]).map((one) => [one['diff-digest'], one.id]));
+  return digests.map((digest) => {
+    const id = known.get(digest);
+    if (id === undefined) throw new ClusterError(`buildah's store ${store} has no layer ${digest}`);
+    return path.join(store, 'overlay', id, 'diff');
+  });
 }
 
 /** A registry on this machine speaks plain HTTP, as Docker takes it too. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { chainIds, staleImages } from './embedded';
+import { chainIds, ownFolder, staleImages } from './embedded';
 
 const sha256 = (text: string) => `sha256:${createHash('sha256').update(text).digest('hex')}`;
 
@@ -9,6 +9,21 @@ test('the chain of one layer is its digest, and each further one hashes the chai
   const wantSecond = sha256(`${a} ${b}`);
   expect(chainIds([])).toEqual([]);
   expect(chainIds([a, b, c])).toEqual([a, wantSecond, sha256(`${wantSecond} ${c}`)]);
+});
+
+test.each([
+  ['of the lowest layer', { Type: 'bind', Source: '/s/1/fs', Options: ['rw', 'rbind'] }, '/s/1/fs'],
+  [
+    'above others',
+    {
+      Type: 'overlay',
+      Source: 'overlay',
+      Options: ['index=off', 'workdir=/s/3/work', 'upperdir=/s/3/fs', 'lowerdir=/s/2/fs:/s/1/fs'],
+    },
+    '/s/3/fs',
+  ],
+])('the files of a snapshot %s go to its own folder', (_, mount, want) => {
+  expect(ownFolder(JSON.stringify([mount]))).toBe(want);
 });
 
 test('images on another runtime go, with their second names; all others stay', () => {

@@ -1,29 +1,33 @@
 /**
- * From buildah into the embedded cluster's containerd, without a registry and without moving layers that it has.
+ * From buildah into the embedded cluster's containerd, without a registry and without a copy of any layer.
  *
- * Most of an image is layers that the cluster has unpacked before, five gigabytes of them. Buildah would still write
- * all of them. So it gets a folder in which these layers seem to exist (sparse files of the right size) and writes only
- * the others, which is enough for containerd: it needs no archive of a layer that it has unpacked.
+ * An image is gigabytes of layers, which buildah has unpacked, and containerd would unpack again. Both keep an unpacked
+ * layer as the folder that overlayfs mounts, and neither ever changes one: so containerd's gets links to buildah's
+ * files. It needs no archive of a layer that it has unpacked. For the rest of the image, buildah is given a folder in
+ * which all layers seem to exist (sparse files of the right size), so that it writes none of them.
  */
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, open, readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { Readable } from 'node:stream';
-import { ensureContainerd, loadImage, loadedSource, type Report } from '../../test/cluster/index';
+import {
+  ClusterError,
+  ensureContainerd,
+  loadImage,
+  loadedSource,
+  type Report,
+} from '../../test/cluster/index';
 import { exec } from '../../test/cluster/exec';
 import { ctr } from '../../test/cluster/images';
-import { containerdSocket } from '../../test/cluster/paths';
+import { withLock } from '../../test/cluster/lock';
 import { tar } from '../../test/cluster/tar';
 import { timed, type Built } from './build';
-import { buildah, buildahEnv, layersOf, storeDir } from './buildah';
+import { buildah, foldersOf, layersOf, storeDir } from './buildah';
 
 /** What `loadedSource` gives back. */
 const sourceLabel = 'sparsedm.io/source';
 
 type Layer = { digest: string; size: number };
-
-/** Above this many bytes an archive of the whole image, which buildah streams, is faster than layers in memory. */
-const mostBytesInMemory = 64 * 1024 ** 2;
 
 /** Name of the snapshot that holds a stack of layers, by the OCI image specification ("ChainID"). */
 export function chainIds(digests: readonly string[]): string[] {
@@ -35,31 +39,54 @@ export function chainIds(digests: readonly string[]): string[] {
   return chain;
 }
 
-/** How many of the layers, from the bottom, the cluster has unpacked. */
-async function unpackedLayers(layers: readonly Layer[]): Promise<number> {
+/** The layers, from the bottom, that the cluster has not unpacked. */
+async function missingLayers(layers: readonly Layer[]): Promise<Layer[]> {
   const lines = await ctr(['snapshots', 'list']);
   const known = new Set(lines.split('\n').map((line) => line.split(/\s+/)[0]));
   const missing = chainIds(layers.map(({ digest }) => digest)).findIndex((id) => !known.has(id));
-  return missing === -1 ? layers.length : missing;
+  return missing === -1 ? [] : layers.slice(missing);
 }
 
-async function pretend(folder: string, layers: readonly Layer[]): Promise<Set<string>> {
-  await mkdir(folder, { recursive: true });
-  const names = layers.map(({ digest }) => digest.replace('sha256:', ''));
-  for (const [index, name] of names.entries()) {
-    const file = await open(path.join(folder, name), 'w');
-    await file.truncate(layers[index]?.size ?? 0);
-    await file.close();
+type Mount = { Source: string; Options?: string[] };
+
+/** The folder that a new snapshot's own files go to, by its mounts as `ctr` prints them. */
+export function ownFolder(mounts: string): string {
+  const [mount, ...more] = JSON.parse(mounts) as Mount[];
+  if (mount === undefined || more.length > 0) throw new ClusterError(`one mount was expected, not ${mounts}`);
+  const above = mount.Options?.find((option) => option.startsWith('upperdir='));
+  // The lowest layer of an image is a folder as it is, mounted over nothing.
+  return above === undefined ? mount.Source : above.slice('upperdir='.length);
+}
+
+/** What `ctr` sets on each snapshot that it makes, so that containerd keeps it although no image names it. */
+const keptLabel = 'containerd.io/gc.root';
+
+/** Makes the snapshot of a layer, above that of the layers below it, of links to buildah's files. */
+async function link(chain: string, below: string | undefined, folder: string): Promise<void> {
+  const unfinished = `loading ${chain}`;
+  // Left by a load that was interrupted.
+  await ctr(['snapshots', 'remove', unfinished]).catch(() => undefined);
+  const mounts = await ctr(['snapshots', 'prepare', '--mounts', unfinished, ...(below ? [below] : [])]);
+  await exec('cp', ['--archive', '--link', '--no-target-directory', folder, ownFolder(mounts)]);
+  await ctr(['snapshots', 'commit', chain, unfinished]);
+}
+
+async function unpack(layers: readonly Layer[], missing: readonly Layer[]): Promise<void> {
+  const chain = chainIds(layers.map(({ digest }) => digest));
+  const folders = await foldersOf(missing.map(({ digest }) => digest));
+  const present = layers.length - missing.length;
+  for (const [index, folder] of folders.entries()) {
+    const at = present + index;
+    await link(chain[at] ?? '', chain[at - 1], folder);
   }
-  return new Set(names);
 }
 
-/** An OCI archive of the image that leaves out the lowest layers. */
-async function partialArchive(ref: string, leftOut: readonly Layer[]): Promise<Readable> {
+/** An OCI archive of the image without its layers. */
+async function archiveWithoutLayers(ref: string, layers: readonly Layer[]): Promise<Readable> {
   const folder = await mkdtemp(path.join(storeDir(), 'tmp', 'layout-'));
   try {
     const blobs = path.join(folder, 'blobs', 'sha256');
-    const absent = await pretend(blobs, leftOut);
+    const absent = await pretend(blobs, layers);
     await buildah(['push', '--quiet', ref, `oci:${folder}:${ref}`]);
     const present = (await readdir(blobs))
       .filter((name) => !absent.has(name))
@@ -74,35 +101,28 @@ async function partialArchive(ref: string, leftOut: readonly Layer[]): Promise<R
   }
 }
 
-/**
- * The whole image, without an intermediate file, through a shell pipe: buildah opens its standard output by name, which
- * fails for the socket that Node would give it, and five gigabytes need not pass through this process.
- */
-async function loadWhole(ref: string, source: string): Promise<void> {
-  const pipeline =
-    'set -o pipefail; buildah push --quiet "$1" "docker-archive:/dev/stdout:$1" | ' +
-    'ctr --address "$2" --namespace k8s.io images import -';
-  await exec('bash', ['-c', pipeline, 'bash', ref, containerdSocket], { env: buildahEnv() });
-  await ctr(['images', 'label', ref, `${sourceLabel}=${source}`]);
-}
-
-/** Containerd keeps the archive of each layer beside its unpacked files; it does without, and it is half of the space. */
-async function dropArchives(layers: readonly Layer[]): Promise<void> {
-  const large = layers.filter(({ size }) => size > mostBytesInMemory).map(({ digest }) => digest);
-  if (large.length > 0) await ctr(['content', 'delete', ...large]);
+async function pretend(folder: string, layers: readonly Layer[]): Promise<Set<string>> {
+  await mkdir(folder, { recursive: true });
+  const names = layers.map(({ digest }) => digest.replace('sha256:', ''));
+  for (const [index, name] of names.entries()) {
+    const file = await open(path.join(folder, name), 'w');
+    await file.truncate(layers[index]?.size ?? 0);
+    await file.close();
+  }
+  return new Set(names);
 }
 
 async function load(ref: string, fullRef: string, source: string, report: Report): Promise<void> {
   if ((await loadedSource(ref)) === source) return;
   const layers = await layersOf(fullRef);
-  const there = await unpackedLayers(layers);
-  const bytes = layers.slice(there).reduce((sum, { size }) => sum + size, 0);
+  const missing = await missingLayers(layers);
+  const bytes = missing.reduce((sum, { size }) => sum + size, 0);
   report(`loading ${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB into the cluster`);
-  if (bytes <= mostBytesInMemory) {
-    await loadImage(ref, await partialArchive(fullRef, layers.slice(0, there)), source);
-  } else {
-    await loadWhole(fullRef, source);
-    await dropArchives(layers.slice(there));
+  await unpack(layers, missing);
+  await loadImage(ref, await archiveWithoutLayers(fullRef, layers), source);
+  // From here on the image names its layers, and they go with it.
+  for (const id of chainIds(layers.map(({ digest }) => digest))) {
+    await ctr(['snapshots', 'label', id, `${keptLabel}=`]);
   }
   report('loaded');
 }
@@ -127,9 +147,15 @@ async function removeStale(runtimeKey: string): Promise<void> {
   if (names.length > 0) await ctr(['images', 'remove', ...names]);
 }
 
-/** Loads what the cluster does not have. The runtime goes first: then the images on it are a few megabytes each. */
-export async function loadEmbedded({ images, runtime }: Built, report: Report): Promise<void> {
+/** Loads what the cluster does not have. */
+export async function loadEmbedded(built: Built, report: Report): Promise<void> {
   await ensureContainerd({ report });
+  const waiting = () => report('waiting for another load of the images to end');
+  await withLock(path.join(storeDir(), 'load.lock'), () => loadAll(built, report), waiting);
+}
+
+/** The runtime has a name of its own, which keeps its layers when the images on it are renewed. */
+async function loadAll({ images, runtime }: Built, report: Report): Promise<void> {
   const operator = images.filter(({ name }) => name === 'operator');
   const python = images.filter(({ name }) => name !== 'operator');
   for (const { name, ref, fullRef } of operator) await load(ref, fullRef, 'buildah', timed(report, name));

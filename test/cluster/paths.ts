@@ -41,7 +41,7 @@ export function clusterPaths(root: string = clusterDir()) {
   };
 }
 
-/** Images outlive `down`, because importing them takes minutes. */
+/** Images outlive `down`, so that the next cluster has them at once. */
 export function imageStoreDir(env: Environment = process.env): string {
   return path.join(cacheDir(env), 'containerd');
 }
