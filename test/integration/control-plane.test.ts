@@ -4,10 +4,10 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { stringify } from 'yaml';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { exec } from './exec';
-import { answers } from './http';
-import { startControlPlane, type ControlPlane } from './index';
-import { waitFor } from './wait';
+import { exec } from '../cluster/exec';
+import { answers } from '../cluster/http';
+import { startControlPlane, type ControlPlane } from '../cluster/index';
+import { waitFor } from '../cluster/wait';
 
 let plane: ControlPlane;
 
