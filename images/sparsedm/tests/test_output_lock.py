@@ -6,14 +6,15 @@ import json
 import multiprocessing
 import os
 import signal
-import subprocess
-import sys
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sparsedm.artifact.output_lock import ALIVE_SECONDS, FOLDER, HOLDER_FILE, OutputLock
+from sparsedm.diffusion.objective import Objective
 from sparsedm.errors import InputError, SparseDMError, Superseded
 from sparsedm.files import write_atomically
 from tiny_run import Workplace
@@ -175,24 +176,16 @@ def test_of_many_that_start_at_once_one_alone_can_write(tmp_path: Path) -> None:
     assert ends <= {"ns/0", "ns/1", "refused", "superseded"}
 
 
-STOPPED = """
-import os, pathlib, signal, sys
-import sparsedm.diffusion.objective
-from sparsedm.cli import main
+def stop_before(owner: Any, name: str, call: int, target: str | None) -> None:
+    """Stops this process by SIGSTOP just before the call, of those whose last argument ends with `target`."""
+    whole, calls = getattr(owner, name), count(1)
 
-calls = iter(range(1, 10**6))
-
-def stop_before(owner, name, call, target):
-    whole = getattr(owner, name)
-    def stopping(*args):
+    def stopping(*args: Any) -> Any:
         if (target is None or str(args[-1]).endswith(target)) and next(calls) == call:
             os.kill(os.getpid(), signal.SIGSTOP)
         return whole(*args)
-    setattr(owner, name, stopping)
 
-stop_before({owner}, "{name}", {call}, {target!r})
-sys.exit(main(["train"]))
-"""
+    setattr(owner, name, stopping)
 
 
 def seen(output: Path) -> dict[str, tuple[int, int, bytes]]:
@@ -239,41 +232,33 @@ def short(place: Workplace, output: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("owner", "name", "call", "target"),
     [
-        pytest.param("sparsedm.diffusion.objective.Objective", "__call__", 4, None, id="in a step"),
-        pytest.param("pathlib.Path", "rename", 1, "step-00000003", id="a checkpoint is about to be named"),
-        pytest.param("pathlib.Path", "rename", 1, ".old-step-00000002", id="an old one is about to go"),
-        pytest.param("os", "replace", 3, "latest", id="latest is about to be replaced"),
-        pytest.param("os", "replace", 1, "model.safetensors", id="the weights are about to be named"),
-        pytest.param("os", "replace", 1, "manifest.json", id="the manifest is about to be named"),
+        pytest.param(Objective, "__call__", 4, None, id="in a step"),
+        pytest.param(Path, "rename", 1, "step-00000003", id="a checkpoint is about to be named"),
+        pytest.param(Path, "rename", 1, ".old-step-00000002", id="an old one is about to go"),
+        pytest.param(os, "replace", 3, "latest", id="latest is about to be replaced"),
+        pytest.param(os, "replace", 1, "model.safetensors", id="the weights are about to be named"),
+        pytest.param(os, "replace", 1, "manifest.json", id="the manifest is about to be named"),
     ],
 )
 def test_a_stopped_trainer_that_goes_on_after_another_has_taken_over_changes_nothing(
-    place: Workplace, undisturbed: dict[str, Any], owner: str, name: str, call: int, target: str | None
+    place: Workplace, undisturbed: dict[str, Any], owner: Any, name: str, call: int, target: str | None
 ) -> None:
-    """A subprocess, stopped by SIGSTOP just before the call, between its last check and the write."""
+    """A process that is stopped just before the call, between its last check and the write."""
     output = place.directory / f"stopped-{name}-{target}"
     spec = short(place, output.name)
-    log = place.directory / "late.json"
-    environment = {
-        **os.environ,
-        "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": str(Path(__file__).parents[1] / "src"),
-        "SPARSEDM_CONFIG": json.dumps(spec),
-        "SPARSEDM_TERMINATION_LOG": str(log),
-    }
-    script = STOPPED.format(owner=owner, name=name, call=call, target=target)
-    late = subprocess.Popen(
-        [sys.executable, "-c", script], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
-    _, status = os.waitpid(late.pid, os.WUNTRACED)
-    assert os.WIFSTOPPED(status)
-    manifest = place.train(spec)
-    before = seen(output)
-    late.send_signal(signal.SIGCONT)
-    words = late.communicate(timeout=120)[1].decode()
-    assert late.returncode == Superseded.exit_code, words
-    assert "has taken over output.uri" in words
-    assert json.loads(log.read_text())["error"]["reason"] == "Superseded"
+    last_word, words = place.directory / "late.json", place.directory / "late.log"
+    prepare = partial(stop_before, owner, name, call, target)
+    with place.forked(spec, words, prepare, SPARSEDM_TERMINATION_LOG=str(last_word)) as late:
+        assert late.pid is not None
+        _, status = os.waitpid(late.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status)
+        manifest = place.train(spec)
+        before = seen(output)
+        os.kill(late.pid, signal.SIGCONT)
+        late.join(120)
+        assert late.exitcode == Superseded.exit_code, words.read_text()
+    assert "has taken over output.uri" in words.read_text()
+    assert json.loads(last_word.read_text())["error"]["reason"] == "Superseded"
     assert seen(output) == before
     assert before["checkpoints/latest"][2] == b"step-00000006"
     assert not (output / FOLDER).exists()

@@ -6,17 +6,18 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save
 
 from sparsedm.diffusion.objective import Objective
+from sparsedm.training import checkpoint as checkpoint_module
 from sparsedm.training import learner as learner_module
 from sparsedm.training.checkpoint import CheckpointStore
 from tiny_run import Workplace
@@ -115,70 +116,65 @@ def test_a_damaged_newest_checkpoint_in_mid_epoch(place: Workplace, undisturbed:
     assert_same_end(undisturbed, output)
 
 
-SIGKILLED = """
-import os, signal, sys
-import pathlib
-import safetensors.torch
-import sparsedm.training.checkpoint, sparsedm.diffusion.objective
-from sparsedm.cli import main
-
-def die():
+def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
-def before(whole, *args):
+
+def before(whole: Callable[..., Any], *args: Any) -> None:
     die()
 
-def after(whole, *args):
+
+def after(whole: Callable[..., Any], *args: Any) -> None:
     whole(*args)
     die()
 
-def halfway(save_file, tensors, path):
-    data = safetensors.torch.save(tensors)
-    with open(path, "wb") as file:
+
+def halfway(save_file: Callable[..., Any], tensors: dict[str, torch.Tensor], path: Path) -> None:
+    data = save(tensors)
+    with path.open("wb") as file:
         file.write(data[: len(data) // 2])
         file.flush()
         os.fsync(file.fileno())
         die()
 
-def kill_at(owner, name, call, killed):
-    whole, calls = getattr(owner, name), iter(range(1, 10**6))
-    def killing(*args):
-        return killed(whole, *args) if next(calls) == call else whole(*args)
-    setattr(owner, name, killing)
 
-kill_at({owner}, "{name}", {call}, {killed})
-sys.exit(main(["train"]))
-"""
+def kill_at(owner: Any, name: str, call: int, killed: Callable[..., None]) -> None:
+    """Kills this process in the call."""
+    whole, calls = getattr(owner, name), count(1)
+
+    def killing(*args: Any) -> Any:
+        return killed(whole, *args) if next(calls) == call else whole(*args)
+
+    setattr(owner, name, killing)
 
 
 @pytest.mark.parametrize(
     ("owner", "name", "call", "killed", "last"),
     [
-        pytest.param("sparsedm.diffusion.objective.Objective", "__call__", 10, "before", 9, id="in a step"),
-        pytest.param(
-            "sparsedm.training.checkpoint", "save_file", 8, "halfway", 7, id="in the middle of its tensors"
-        ),
-        pytest.param("pathlib.Path", "rename", 8, "after", 8, id="as soon as a checkpoint has its name"),
+        pytest.param(Objective, "__call__", 10, before, 9, id="in a step"),
+        pytest.param(checkpoint_module, "save_file", 8, halfway, 7, id="in the middle of its tensors"),
+        pytest.param(Path, "rename", 8, after, 8, id="as soon as a checkpoint has its name"),
     ],
 )
 def test_sigkill_of_the_real_command_then_resume(
-    place: Workplace, undisturbed: Path, owner: str, name: str, call: int, killed: str, last: int
+    place: Workplace,
+    undisturbed: Path,
+    owner: Any,
+    name: str,
+    call: int,
+    killed: Callable[..., None],
+    last: int,
 ) -> None:
-    """A subprocess that kills itself with SIGKILL in the given call."""
+    """A process that kills itself with SIGKILL in the given call."""
     output = place.directory / f"killed-{name}"
     spec = place.spec(output.name, checkpoint={"everySteps": 1, "keep": 100})
-    environment = {
-        **os.environ,
-        "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": str(Path(__file__).parents[1] / "src"),
-        "SPARSEDM_CONFIG": json.dumps(spec),
-    }
-    script = SIGKILLED.format(owner=owner, name=name, call=call, killed=killed)
-    ended = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, timeout=120)
-    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
+    words = place.directory / f"killed-{name}.log"
+    with place.forked(spec, words, partial(kill_at, owner, name, call, killed)) as process:
+        process.join(120)
+        assert process.exitcode == -signal.SIGKILL, words.read_text()
     assert not (output / "manifest.json").exists()
     half = list(output.glob(f".trainers/*/.tmp-step-{last + 1:08d}/tensors.safetensors"))
-    assert len(half) == (killed == "halfway")
+    assert len(half) == (killed is halfway)
     checkpoint, damaged = CheckpointStore(output / "checkpoints", 100).resume()
     assert checkpoint is not None
     assert (checkpoint.step, damaged) == (last, [])

@@ -6,6 +6,12 @@ import argparse
 import copy
 import io
 import json
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +20,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from sparsedm.cli import main
 from sparsedm.commands.train import run
 from sparsedm.measure.extractor import Classifier
 from sparsedm.models import UViTConfig, build_model
@@ -94,3 +101,25 @@ class Workplace:
         monkeypatch.setenv("SPARSEDM_TERMINATION_LOG", str(log))
         code = run(argparse.Namespace(config=None, dry_run=False, processes=None, output=None))
         return code, json.loads(log.read_text())
+
+    @contextmanager
+    def forked(
+        self, spec: dict[str, Any], log: Path, prepare: Callable[[], None], **env: str
+    ) -> Iterator[BaseProcess]:
+        """`sparsedm train` in a process of its own, after `prepare`; its words go to `log`. It begins as a
+        copy of this one, because another interpreter would take seconds to import torch."""
+
+        def child() -> None:
+            with log.open("w", buffering=1) as words:
+                sys.stdout = sys.stderr = words
+                os.environ.update(env, SPARSEDM_CONFIG=json.dumps(spec))
+                prepare()
+                sys.exit(main(["train"]))
+
+        process = multiprocessing.get_context("fork").Process(target=child, daemon=True)
+        process.start()
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.join()
