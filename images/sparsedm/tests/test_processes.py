@@ -1,22 +1,25 @@
 """Several processes give the result of one, stop together, and do not wait for a lost one.
 
-Each case is the real command, on CPUs, where the processes meet over gloo.
+Each case runs the real command, on CPUs, where the processes meet over gloo.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import runpy
 import shutil
 import signal
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
 from threading import Event, Thread
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -49,6 +52,52 @@ class Ended:
     err: str
 
 
+class Copy:
+    """In the place of a `Popen` of this Python: a copy of this process that runs the same program, because
+    another interpreter would take seconds to import torch."""
+
+    def __init__(self, command: Sequence[str], env: dict[str, str]) -> None:
+        self.returncode: int | None = None
+        self.pid = os.fork()
+        if self.pid == 0:
+            os._exit(self._run(list(command[1:]), env))
+
+    def _run(self, arguments: list[str], env: dict[str, str]) -> int:
+        code: Any = 1
+        os.closerange(3, 256)
+        os.environ.clear()
+        os.environ.update(env)
+        with open(1, "w", closefd=False) as sys.stdout, open(2, "w", closefd=False) as sys.stderr:
+            try:
+                if arguments[0] == "-m":
+                    sys.argv = arguments[1:]
+                    runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
+                else:
+                    sys.argv = arguments
+                    runpy.run_path(arguments[0], run_name="__main__")
+            except SystemExit as end:
+                code = end.code
+            except BaseException:
+                traceback.print_exc()
+        return code
+
+    def wait(self) -> int:
+        """For one thread: the launcher's, of this child."""
+        _, status = os.waitpid(self.pid, 0)
+        self.returncode = os.waitstatus_to_exitcode(status)
+        return self.returncode
+
+    def poll(self) -> int | None:
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        if self.returncode is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
 Together = Callable[..., Ended]
 CLI = ("-m", "sparsedm.cli", "train")
 
@@ -57,11 +106,16 @@ CLI = ("-m", "sparsedm.cli", "train")
 def together(
     place: Workplace, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> Together:
-    """Starts Python with the arguments in `processes` processes, as `sparsedm train` does."""
+    """Starts Python with the arguments in `processes` processes, as `sparsedm train` does. anew: not as
+    copies of this one."""
 
-    def run(processes: int, spec: dict[str, Any], arguments: Sequence[str] = CLI) -> Ended:
+    def run(
+        processes: int, spec: dict[str, Any], arguments: Sequence[str] = CLI, anew: bool = False
+    ) -> Ended:
         for name, value in environment(place, spec).items():
             monkeypatch.setenv(name, value)
+        if not anew and not torch.cuda.is_initialized():
+            monkeypatch.setattr(launch, "subprocess", SimpleNamespace(Popen=Copy))
         monkeypatch.setattr(launch, "GRACE_SECONDS", 5.0)
         code = launch.launch(processes, [sys.executable, *arguments])
         return Ended(code, *capfd.readouterr())
@@ -129,7 +183,7 @@ def alone(place: Workplace) -> dict[str, Path]:
 def test_two_processes_end_as_one(
     place: Workplace, alone: dict[str, Path], together: Together, kind: str
 ) -> None:
-    ended = together(2, spec_of(place, f"{kind}-2", **KINDS[kind]))
+    ended = together(2, spec_of(place, f"{kind}-2", **KINDS[kind]), anew=True)
     assert ended.code == 0, ended.err
     assert ended.out.count("100% done") == 1, "only rank 0 shows its progress"
     assert "Warning" not in ended.err

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 from safetensors.torch import save_file
@@ -108,6 +109,8 @@ class Workplace:
     ) -> Iterator[BaseProcess]:
         """`sparsedm train` in a process of its own, after `prepare`; its words go to `log`. It begins as a
         copy of this one, because another interpreter would take seconds to import torch."""
+        if torch.cuda.is_initialized():
+            pytest.skip("a process that uses a GPU can't be copied")
 
         def child() -> None:
             with log.open("w", buffering=1) as words:
