@@ -47,6 +47,15 @@ for name, weight in dit.state_dict().items():
         print(name, int(kept.min()), int(kept.max()))
 `;
 
+/** Mean red, green and blue of a PNG in base64, in its middle, where the emoji is. */
+const meanColour = `
+import base64, io, sys
+from PIL import Image, ImageStat
+
+image = Image.open(io.BytesIO(base64.b64decode(sys.stdin.read())))
+print(*ImageStat.Stat(image.crop((8, 8, 24, 24))).mean)
+`;
+
 /** A SparseFinetune of the folder, when it is over. */
 async function trained(name: string): Promise<SparseFinetune> {
   await apply(namespace, {
@@ -130,5 +139,44 @@ describe('a DiT of diffusers', () => {
     const lines = (await inServer('python', '-c', readDit)).trim().split('\n');
     expect(lines).toHaveLength(3 * 4);
     for (const line of lines) expect(line).toMatch(/^transformer_blocks\.\d\.attn1\.to_\S+ 2 2$/);
+  });
+});
+
+describe('the text-to-image model that ships', () => {
+  it('says how far it is loaded, checks its canary, and draws after captions', async () => {
+    explainFailure(namespace);
+    const ships = '/opt/sparsedm/weights/emoji-text';
+    await inNotebook(namespace, 'copier', 'cp', '-r', ships, '/models/emoji');
+    await apply(namespace, {
+      apiVersion: 'sparsedm.io/v1alpha1',
+      kind: 'SparseInferenceService',
+      metadata: { name: 'emoji' },
+      spec: { model: { uri: 'pvc://models/emoji' }, engine: { guidance: '1' } },
+    });
+    const phases = new Set<string>();
+    await until(
+      () => get<SparseInferenceService>(namespace, 'sis/emoji'),
+      ({ status }) => {
+        if (status?.loading?.phase) phases.add(status.loading.phase);
+        return findCondition(status?.conditions, 'Ready')?.status === 'True' && !status?.loading;
+      },
+      'a server that is ready',
+      180_000,
+    );
+    expect([...phases]).not.toEqual([]);
+    const log = await kubectl(['-n', namespace, 'logs', 'deploy/emoji-server']);
+    expect(log).toContain('The canary is as training drew it.');
+    await forward(namespace, 'svc/emoji', 80, async (url) => {
+      const colourOf = async (prompt: string) => {
+        const [picture] = await picturesOf(await generate(url, { prompt, seed: 1 }));
+        const command = ['exec', '-i', 'deploy/emoji-server', '--', 'python', '-c', meanColour];
+        const text = await kubectl(['-n', namespace, ...command], picture!.toString('base64'));
+        return text.trim().split(' ').map(Number) as [number, number, number];
+      };
+      const [red, green] = await colourOf('a tomato, noto style');
+      expect(red).toBeGreaterThan(green + 50);
+      const [ofGreenRed, ofGreen] = await colourOf('a green apple, noto style');
+      expect(ofGreen).toBeGreaterThan(ofGreenRed + 20);
+    });
   });
 });
