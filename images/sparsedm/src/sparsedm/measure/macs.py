@@ -24,6 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sparsedm.errors import InputError
 from sparsedm.models import DiffusersConfig, ModelConfig, UViT, UViTConfig, build_model
+from sparsedm.models.uvit import Attention
 from sparsedm.sparsity.layers import prunable_layers
 from sparsedm.sparsity.pattern import Pattern
 
@@ -106,6 +107,9 @@ def bare_model(config: ModelConfig) -> nn.Module:
         if config.num_classes:
             model.config = config
             model.pos_embed = nn.Parameter(torch.empty(1, config.tokens, config.width))
+            for module in model.modules():
+                if isinstance(module, Attention):
+                    module.tokens = config.tokens
             rows = config.label_rows
             model.label_emb = nn.Embedding(rows, config.width, _weight=torch.empty(rows, config.width))
     return model
