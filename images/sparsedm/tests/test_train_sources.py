@@ -200,5 +200,6 @@ def test_a_bucket_that_refuses(bucket: Any, tmp_path: Path, monkeypatch: pytest.
     refused = b"<Error><Code>AccessDenied</Code></Error>"
     with web_server(Files(refusals=[(403, {"Content-Type": "application/xml"}, refused)])) as host:
         (tmp_path / "writer/AWS_ENDPOINT_URL").write_text(f"http://{host}")
-        with pytest.raises(InputError, match=r"output\.uri s3://models/run: the server refuses: Acc"):
+        said = r"output\.uri s3://models/run: the server refuses: Acc.* \(Secret writer\)"
+        with pytest.raises(InputError, match=said):
             Bucket("s3://models/run", tmp_path, Settings.from_environment()).pull()

@@ -37,7 +37,8 @@ class Bucket:
         trust(settings)
         self._uri, self._folder = uri, folder
         self._bucket, _, self._key = uri.removeprefix("s3://").partition("/")
-        self._client = open_client(settings.credentials_of(uri), ATTEMPTS)
+        self._credentials = settings.credentials_of(uri)
+        self._client = open_client(self._credentials, ATTEMPTS)
         self._mark: str | None = None
 
     def pull(self) -> None:
@@ -137,7 +138,8 @@ class Bucket:
                     raise (error.__cause__ or error.__context__ or OSError("upload")) from error
         except SourceError as error:
             kind = SparseDMError if error.retry else InputError
-            raise kind("OutputNotWritable", f"output.uri {self._uri}: {error.message}.") from error
+            words = error.of(self._credentials.secret)
+            raise kind("OutputNotWritable", f"output.uri {self._uri}: {words}.") from error
 
 
 def _rank(path: str) -> int:

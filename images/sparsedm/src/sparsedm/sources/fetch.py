@@ -199,9 +199,7 @@ class _Fetch:
         return source, source.list()
 
     def _failure(self, error: SourceError) -> SparseDMError:
-        named = self._credentials.secret and error.reason in ("SourceDenied", "CredentialsExpired")
-        secret = f" (Secret {self._credentials.secret})" if named else ""
-        message = f"{self._use.field} {self._use.uri}: {error.message}{secret}."
+        message = f"{self._use.field} {self._use.uri}: {error.of(self._credentials.secret)}."
         return (SparseDMError if error.retry else InputError)(error.reason, message)
 
 

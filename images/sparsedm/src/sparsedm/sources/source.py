@@ -70,6 +70,11 @@ class SourceError(Exception):
         super().__init__(message)
         self.reason, self.message, self.retry, self.retry_after = reason, message, retry, retry_after
 
+    def of(self, secret: str) -> str:
+        """The words, with the name of the Secret that was refused, if one was."""
+        named = secret and self.reason in ("SourceDenied", "CredentialsExpired")
+        return f"{self.message} (Secret {secret})" if named else self.message
+
 
 def unavailable(what: str, retry_after: float | None = None) -> SourceError:
     """It may work at another time."""
