@@ -1,9 +1,15 @@
 /** Steady state is silent, in the log and in the API. */
 import { Writable } from 'node:stream';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { sparseFinetunes, sparseInferenceServices, type SparseFinetune } from '../../src/api/types';
+import {
+  sparseFinetunes,
+  sparseInferenceServices,
+  sparseStudies,
+  type SparseFinetune,
+} from '../../src/api/types';
 import { deployments, jobs } from '../../src/kube/resources';
 import { ApiError } from '../../src/runtime/errors';
+import type { Resource } from '../../src/runtime/objects';
 import type { Transport, WatchRequest } from '../../src/runtime/http/transport';
 import { createLogger } from '../../src/runtime/telemetry/logger';
 import { eventually, openApiServer, versions, type ApiServer } from './harness';
@@ -14,6 +20,10 @@ let server: ApiServer;
 const atEnd: (() => Promise<unknown>)[] = [];
 beforeAll(async () => {
   server = await openApiServer();
+  // A kind can be read a moment after its definition is established.
+  const list = (resource: Resource) => server.client.list(resource, { namespace: server.namespace });
+  const kinds: readonly Resource[] = [sparseFinetunes, sparseInferenceServices, sparseStudies];
+  await eventually(() => Promise.all(kinds.map(list)));
 });
 afterEach(async () => {
   for (const end of atEnd.splice(0).reverse()) await end();
