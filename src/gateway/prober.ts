@@ -36,10 +36,10 @@ export function createProber({ clock, isAwaited, onReady, ask = saysReady }: Pro
   let isRunning = false;
   let isClosed = false;
 
-  const isStarting = ({ uid }: Replica) => starting.some((other) => other.uid === uid);
+  const isStarting = (uid: string) => starting.some((replica) => replica.uid === uid);
 
   async function look(replica: Replica): Promise<void> {
-    if (!(await ask(replica.origin)) || isClosed || !isStarting(replica)) return;
+    if (!(await ask(replica.origin)) || isClosed || !isStarting(replica.uid)) return;
     ready.add(replica.uid);
     onReady();
   }
@@ -55,7 +55,7 @@ export function createProber({ clock, isAwaited, onReady, ask = saysReady }: Pro
   return {
     update(next) {
       starting = next;
-      for (const uid of ready) if (!starting.some((replica) => replica.uid === uid)) ready.delete(uid);
+      for (const uid of ready) if (!isStarting(uid)) ready.delete(uid);
     },
     begin() {
       if (isRunning) return;
