@@ -1,7 +1,7 @@
 /**
  * `npm test [-- PART...]`: from a bare clone: sets everything up, then runs every test but the long ones of `faults`, or
- * only the named parts: check, unit, python, integration, chart, e2e, faults. The last line counts them all:
- * `N passed, N failed, N skipped`.
+ * only the named parts: check, unit, python, integration, chart, e2e, faults. It ends with what failed, and a last line
+ * that counts them all: `N passed, N failed, N skipped`.
  */
 import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -11,7 +11,18 @@ import { Command } from 'commander';
 import { Listr } from 'listr2';
 import { clusterDown, clusterIsUp, ensureBinaries } from '../test/cluster/index';
 import { ClusterError } from '../test/cluster/wait';
-import { addCounts, noTests, parseJUnit, parseVitest, summaryLine, type Counts } from './counts';
+import {
+  addCounts,
+  failureText,
+  junitFailures,
+  noTests,
+  parseJUnit,
+  parseVitest,
+  summaryLine,
+  vitestFailures,
+  type Counts,
+  type Failure,
+} from './counts';
 import { installOperator, releaseNamespace, type ImageRefs } from './deploy';
 import { deployImages } from './images';
 import { ensurePython } from './python';
@@ -42,16 +53,27 @@ function show(command: string, args: readonly string[], env: NodeJS.ProcessEnv =
   });
 }
 
+type Outcome = { counts: Counts; failures: readonly Failure[] };
+
 /** A runner that failed without a failed test (a crash, no tests found) counts as one failure. */
-async function counted(status: number, file: string, parse: (text: string) => Counts): Promise<Counts> {
-  const counts = await readFile(file, 'utf8').then(parse, () => noTests);
+async function counted(
+  status: number,
+  file: string,
+  parse: (text: string) => Counts,
+  parseFailures: (text: string) => Failure[],
+): Promise<Outcome> {
+  const text = await readFile(file, 'utf8').catch(() => undefined);
+  const counts = text === undefined ? noTests : parse(text);
+  const failures = text === undefined ? [] : parseFailures(text);
   const empty = counts.passed + counts.failed === 0;
-  return (status !== 0 && counts.failed === 0) || empty ? { ...counts, failed: counts.failed + 1 } : counts;
+  return (status !== 0 && counts.failed === 0) || empty
+    ? { counts: { ...counts, failed: counts.failed + 1 }, failures }
+    : { counts, failures };
 }
 
 type Run = { scratch: string; only: string | undefined };
 
-async function vitest(project: Part, { scratch, only }: Run, env: NodeJS.ProcessEnv = {}): Promise<Counts> {
+async function vitest(project: Part, { scratch, only }: Run, env: NodeJS.ProcessEnv = {}): Promise<Outcome> {
   const file = path.join(scratch, `${project}.json`);
   const args = [
     'run',
@@ -62,10 +84,10 @@ async function vitest(project: Part, { scratch, only }: Run, env: NodeJS.Process
     '--reporter=json',
     `--outputFile.json=${file}`,
   ];
-  return counted(await show('vitest', args, env), file, parseVitest);
+  return counted(await show('vitest', args, env), file, parseVitest, vitestFailures);
 }
 
-async function python(executable: string, { scratch }: Run): Promise<Counts> {
+async function python(executable: string, { scratch }: Run): Promise<Outcome> {
   const file = path.join(scratch, 'python.xml');
   const lint = await show(executable, ['-m', 'ruff', 'check', 'images/sparsedm']);
   // As in the images: threads that spin while they wait take cores from those that work.
@@ -75,15 +97,15 @@ async function python(executable: string, { scratch }: Run): Promise<Counts> {
   const shared = ['-n', 'auto', '--dist', 'worksteal'];
   const args = ['-m', 'pytest', 'images/sparsedm', '-q', ...shared, `--junitxml=${file}`];
   const status = await show(executable, args, env);
-  return counted(lint || status, file, parseJUnit);
+  return counted(lint || status, file, parseJUnit, junitFailures);
 }
 
-async function check(): Promise<Counts> {
-  const status = await show('tsx', ['scripts/check.ts']);
-  return status === 0 ? { passed: 1, failed: 0, skipped: 0 } : { passed: 0, failed: 1, skipped: 0 };
+async function check(): Promise<Outcome> {
+  const failed = (await show('tsx', ['scripts/check.ts'])) !== 0;
+  return { counts: { passed: Number(!failed), failed: Number(failed), skipped: 0 }, failures: [] };
 }
 
-async function onCluster(project: Part, { target, images }: Setup, run: Run): Promise<Counts> {
+async function onCluster(project: Part, { target, images }: Setup, run: Run): Promise<Outcome> {
   if (!target || !images) throw new Error(`${project} needs a cluster and images`);
   await installOperator(target, images, ['--set', 'gateway.enabled=true']);
   return vitest(project, run, {
@@ -146,7 +168,7 @@ async function main(names: readonly string[], { only, ...choice }: Choice): Prom
   try {
     const setup = await setUp(wanted, choice);
     const run: Run = { scratch, only };
-    const runs: Record<Part, () => Promise<Counts>> = {
+    const runs: Record<Part, () => Promise<Outcome>> = {
       check,
       unit: () => vitest('unit', run),
       python: () => python(setup.python ?? 'python3', run),
@@ -156,12 +178,15 @@ async function main(names: readonly string[], { only, ...choice }: Choice): Prom
       faults: () => onCluster('faults', setup, run),
     };
     const table: [Part, Counts, number][] = [];
+    const failures: Failure[] = [];
     for (const part of parts.filter((one) => wanted.has(one))) {
       console.log(`\n== ${part}`);
       const started = performance.now();
-      table.push([part, await runs[part](), (performance.now() - started) / 1000]);
+      const outcome = await runs[part]();
+      table.push([part, outcome.counts, (performance.now() - started) / 1000]);
+      failures.push(...outcome.failures);
     }
-    console.log('');
+    console.log(['', ...failures.map(failureText), ''].join('\n'));
     for (const [part, counts, seconds] of table) {
       console.log(`${part.padEnd(12)} ${summaryLine(counts)} (${seconds.toFixed(0)} s)`);
     }
