@@ -1,6 +1,6 @@
 /** One attempt to have a request answered by one replica. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { pipeline } from 'node:stream/promises';
+import { Writable } from 'node:stream';
 import { errors, type Dispatcher } from 'undici';
 import { GatewayError } from './answer';
 import { bodyForPod, type Body } from './body';
@@ -50,22 +50,50 @@ const NO_CONNECTION = new Set([
 
 /** Rejects only with a GatewayError about the client's own request. */
 export async function forward(attempt: Attempt): Promise<Outcome> {
-  const { request, body, hop, member, settings, elapsedMs, signal } = attempt;
-  let answer: Dispatcher.ResponseData;
+  const { request, response, body, hop, member, settings, elapsedMs, signal, heard, extra, mayRefuse } =
+    attempt;
+  /** Of the pod's answer, once it has begun. */
+  let status: number | undefined;
+  let isRefused = false;
+  const begin = ({ statusCode, headers }: Dispatcher.StreamFactoryData): Writable => {
+    const raw = headers as unknown as string[];
+    heard(raw);
+    status = statusCode;
+    isRefused = valueOf(raw, NOT_ACCEPTED) !== undefined && mayRefuse(status);
+    if (isRefused) return nowhere();
+    return response.writeHead(status, [...toClient(raw, hop), ...extra()]);
+  };
   try {
-    answer = await member.pool.request({
-      method: request.method as Dispatcher.HttpMethod,
-      path: request.url ?? '/',
-      headers: toPod(request.rawHeaders, hop, body.kind !== 'flowing', elapsedMs),
-      body: bodyForPod(body, settings) as Dispatcher.DispatchOptions['body'] & object,
-      signal: AbortSignal.any([signal, member.gone.signal]),
-      responseHeaders: 'raw',
-    });
+    await member.pool.stream(
+      {
+        method: request.method as Dispatcher.HttpMethod,
+        path: request.url ?? '/',
+        headers: toPod(request.rawHeaders, hop, body.kind !== 'flowing', elapsedMs),
+        body: bodyForPod(body, settings) as Dispatcher.DispatchOptions['body'] & object,
+        signal,
+        responseHeaders: 'raw',
+      },
+      begin,
+    );
   } catch (error) {
-    if (error instanceof GatewayError) throw error;
-    return failed(error, signal);
+    if (status === undefined) {
+      if (error instanceof GatewayError) throw error;
+      return failed(error, signal);
+    }
+    if (!isRefused) {
+      // The client must see that its answer is not whole: its connection is cut.
+      response.destroy();
+      return signal.aborted ? { kind: 'clientGone' } : { kind: 'broken', why: (error as Error).message };
+    }
   }
-  return answered(attempt, answer);
+  return isRefused
+    ? { kind: 'unaccepted', status, why: `status ${status}` }
+    : { kind: 'answered', status: status! };
+}
+
+/** Takes the body of an answer that nobody gets. */
+function nowhere(): Writable {
+  return new Writable({ write: (_chunk, _encoding, done) => done() });
 }
 
 function failed(error: unknown, signal: AbortSignal): Outcome {
@@ -73,24 +101,4 @@ function failed(error: unknown, signal: AbortSignal): Outcome {
   const { code = '', message } = error as Error & { code?: string };
   if (NO_CONNECTION.has(code)) return { kind: 'unaccepted', status: undefined, why: message };
   return { kind: 'lost', why: message, isSilent: error instanceof errors.HeadersTimeoutError };
-}
-
-async function answered(attempt: Attempt, answer: Dispatcher.ResponseData): Promise<Outcome> {
-  const { response, hop, heard, extra, mayRefuse, signal } = attempt;
-  const { statusCode: status, body } = answer;
-  const raw = answer.headers as unknown as string[];
-  heard(raw);
-  if (valueOf(raw, NOT_ACCEPTED) !== undefined && mayRefuse(status)) {
-    await body.dump().catch(() => undefined);
-    return { kind: 'unaccepted', status, why: `status ${status}` };
-  }
-  response.writeHead(status, [...toClient(raw, hop), ...extra()]);
-  try {
-    await pipeline(body, response);
-    return { kind: 'answered', status };
-  } catch (error) {
-    // The client must see that its answer is not whole: its connection is cut.
-    response.destroy();
-    return signal.aborted ? { kind: 'clientGone' } : { kind: 'broken', why: (error as Error).message };
-  }
 }

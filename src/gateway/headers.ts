@@ -1,5 +1,5 @@
 /** Which headers pass through the gateway, and those that it adds. */
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 
 /** Names and values in turn, as node:http gives them and undici takes them. */
@@ -70,9 +70,10 @@ export function givenTrace({ [TRACEPARENT]: given }: IncomingHttpHeaders): strin
   return typeof given === 'string' && TRACE.test(given) ? given : undefined;
 }
 
-/** One that is not sampled. */
+/** One that is not sampled. From UUIDs, whose random bytes Node draws for many at a time. */
 function newTrace(): string {
-  return `00-${randomBytes(16).toString('hex')}-${randomBytes(8).toString('hex')}-00`;
+  const hex = () => randomUUID().replaceAll('-', '');
+  return `00-${hex()}-${hex().slice(16)}-00`;
 }
 
 /** Names that a Connection header lists belong to the connection as well; undefined where it lists none. */

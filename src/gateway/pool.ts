@@ -10,8 +10,6 @@ export type Member = Candidate & {
   pool: Pool;
   /** Failures since the last success. */
   failures: number;
-  /** Aborts what runs in it once its pod has ended. */
-  gone: AbortController;
 };
 
 export type Members = {
@@ -60,11 +58,11 @@ export function createMembers({ settings, monotonic, random, onEjected }: Member
       // Shorter than a server's, so that no request meets a connection that is being closed.
       keepAliveTimeout: 2_000,
     });
-    return { uid, pool, revision, load: 0, failures: 0, ejectedUntil: 0, gone: new AbortController() };
+    return { uid, pool, revision, load: 0, failures: 0, ejectedUntil: 0 };
   }
 
+  /** Breaks what still runs in it. */
   function end(member: Member): void {
-    member.gone.abort();
     void member.pool.destroy();
   }
 
