@@ -1,6 +1,6 @@
 /** The report endpoint with real tokens from the real API server. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { sparseFinetunes, sparseInferenceServices } from '../../src/api/types';
+import { sparseFinetunes, sparseInferenceServices, type SparseFinetune } from '../../src/api/types';
 import { deployments, pods, type Pod } from '../../src/kube/resources';
 import { eventually, openApiServer, waitForObject, type ApiServer } from './harness';
 import {
@@ -76,6 +76,9 @@ const progress = {
   eta: '1m20s',
 };
 
+/** The operator's cache has its first report. */
+const isReporting = (finetune: SparseFinetune) => conditionOf(finetune, 'Reporting')?.status === 'True';
+
 describe('a trainer’s report', () => {
   it('reaches the status, and leaves everything else in it alone', async () => {
     const { pod } = await runFinetune(server, 'reports');
@@ -92,11 +95,7 @@ describe('a trainer’s report', () => {
     const { status } = await finetuneWhere(server, 'reports', (one) => one.status?.progress?.step === 120);
     expect(status).toMatchObject({ progress, checkpoint: results.checkpoint, phase: 'Running' });
     expect(status?.attempts).toEqual({ ...before.status?.attempts, resumedFromStep: 100 });
-    const reporting = await finetuneWhere(
-      server,
-      'reports',
-      (one) => one.status?.conditions?.find(({ type }) => type === 'Reporting')?.status === 'True',
-    );
+    const reporting = await finetuneWhere(server, 'reports', isReporting);
     expect(reporting.status?.progress?.step).toBe(120);
   });
 
@@ -105,6 +104,8 @@ describe('a trainer’s report', () => {
     await finetuneWhere(server, 'coalesced', (one) => one.status?.phase === 'Running');
     const token = await tokenFor(pod);
     await post(progressPath('coalesced'), token, { progress });
+    // The operator knows the phase and the stage, a change of either being urgent.
+    await finetuneWhere(server, 'coalesced', isReporting);
     const written = async () =>
       (await operator.metrics.registry.getSingleMetric('sparsedm_report_writes_total')!.get()).values.find(
         ({ labels }) => labels.kind === 'finetune' && labels.result === 'written',
@@ -122,7 +123,10 @@ describe('a trainer’s report', () => {
       5_000,
     );
     expect(status?.progress?.loss).toBe('0.21');
-    expect(await written()).toBe(before! + 1);
+    // Answered once all writes up to its own have been counted.
+    const urgent = { progress: { ...progress, step: 180, stage: 3 } };
+    expect(await post(progressPath('coalesced'), token, urgent)).toMatchObject({ status: 204 });
+    expect(await written()).toBe(before! + 2);
   });
 
   it('that is still on its way when the run ends never overwrites its last word', async () => {
