@@ -1,6 +1,7 @@
 /**
- * `npm run models -- --work DIR`: makes a text-to-image model of emoji, from the packages' pictures to the artifact in
- * DIR/models/emoji-text. Call it again after an interruption: each training goes on from its last checkpoint.
+ * `npm run models -- --work DIR`: makes two text-to-image models of emoji, from the packages' pictures to the artifact
+ * in DIR/models/emoji-text and the pipeline of diffusers in DIR/models/emoji-pipeline. Call it again after an
+ * interruption: each training goes on from its last checkpoint.
  */
 import { createHash } from 'node:crypto';
 import { spawnSync } from 'node:child_process';
@@ -86,11 +87,14 @@ async function run({ work }: { work: string }): Promise<void> {
   }
   process.env.SPARSEDM_MOUNTS = path.resolve(work);
   await sparsedm('train', '--config', 'docs/examples/emoji-text.yaml');
-  await cp(at('images', 'ATTRIBUTION.md'), at('models', 'emoji-text', 'ATTRIBUTION.md'));
+  const parts = ['--data', images, '--autoencoder', vae, '--text-encoder', clip];
+  await sparsedm('train-pipeline', ...parts, '--out', at('models', 'emoji-pipeline'));
+  for (const model of ['emoji-text', 'emoji-pipeline'])
+    await cp(at('images', 'ATTRIBUTION.md'), at('models', model, 'ATTRIBUTION.md'));
 }
 
 const program = new Command('npm run models --')
-  .description('Makes a text-to-image model of emoji. Interrupted, it goes on when it is called again.')
+  .description('Makes two text-to-image models of emoji. Interrupted, it goes on when it is called again.')
   .requiredOption('--work <dir>', 'folder for images, checkpoints and features')
   .action(run);
 

@@ -12,10 +12,12 @@ import pytest
 import torch
 import transformers
 import yaml
+from diffusers import DiffusionPipeline
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from sparsedm.cli import main
+from sparsedm.commands.train_pipeline import CountedToken, encoded, flow_loss, new_pipeline, patches
 from sparsedm.data import open_dataset
 from sparsedm.data.metadata import texts_of
 from sparsedm.errors import Diverged, Interrupted
@@ -115,6 +117,45 @@ def test_features_are_those_of_both_encoders(images: Path, parts: Path, tmp_path
     torch.testing.assert_close(latents, expected, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(contexts, encoder([texts_of(images)[i] for i in (1, 4)]), rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(data.nothing, encoder([""])[0], rtol=1e-4, atol=1e-5)
+
+
+def test_a_token_that_counts_for_many_is_as_good_as_many(parts: Path) -> None:
+    torch.manual_seed(0)
+    pipeline = new_pipeline(parts / "vae", parts / "clip", layers=2, heads=2)
+    network, noise = pipeline.transformer, torch.randn(3, 4, 8, 8)
+    for parameter in network.parameters():  # it starts as 0, whatever it reads
+        parameter.data.normal_(0, 0.1)
+
+    def loss(empty_tokens: int, count: int | None) -> torch.Tensor:
+        torch.manual_seed(1)
+        contexts, pooled = encoded(pipeline, ["a red box", "a blue box", ""], empty_tokens)
+        if count is None:
+            return flow_loss(network, noise, contexts, pooled)
+        with CountedToken(contexts.shape[1] + patches(network), count):
+            return flow_loss(network, noise, contexts, pooled)
+
+    many = loss(256, None)
+    torch.testing.assert_close(loss(1, 256), many, rtol=1e-4, atol=1e-5)
+    assert abs(loss(1, 1) - many) > 1e-3
+
+
+def test_a_trained_pipeline_opens_without_this_package(
+    images: Path, parts: Path, tmp_path: Path, capsys
+) -> None:
+    command = ["train-pipeline", "--data", str(images), "--out", str(tmp_path), "--batch", "6"]
+    command += ["--autoencoder", str(parts / "vae"), "--text-encoder", str(parts / "clip")]
+    command += ["--layers", "1", "--heads", "2", "--steps"]
+    assert main([*command, "2"]) == 0
+    assert main([*command, "3"]) == 0
+    assert "of 6 captions draw the image nearest to their own" in capsys.readouterr().out
+    found = load_file(tmp_path / "checkpoints/step-00000003/tensors.safetensors")
+    weights = load_file(tmp_path / "transformer/diffusion_pytorch_model.safetensors")
+    for name, weight in weights.items():
+        # Two averages: of steps 1 and 2 from the checkpoint, then of step 3.
+        torch.testing.assert_close(weight.float(), found[f"ema/{name}"], rtol=1e-2, atol=1e-4)
+    pipeline = DiffusionPipeline.from_pretrained(tmp_path, text_encoder_3=None, tokenizer_3=None)
+    image = pipeline("a red box, left", num_inference_steps=1).images[0]
+    assert (type(pipeline).__name__, image.size) == ("StableDiffusion3Pipeline", (32, 32))
 
 
 def test_a_trained_model_draws_its_prompts(

@@ -40,6 +40,10 @@ SUBCOMMANDS: dict[str, tuple[str, str]] = {
         "sparsedm.commands.train_text_encoder",
         "train a small CLIP text encoder on captioned images",
     ),
+    "train-pipeline": (
+        "sparsedm.commands.train_pipeline",
+        "train a small text-to-image pipeline of diffusers on captioned images",
+    ),
 }
 """Name -> (module, summary). A module has add_arguments(parser) and run(args) -> exit code."""
 

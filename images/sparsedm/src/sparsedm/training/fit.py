@@ -18,6 +18,7 @@ from tqdm import tqdm
 from sparsedm.errors import Diverged, InputError
 from sparsedm.runtime.stop import StopSignal
 from sparsedm.training.checkpoint import Checkpoint, CheckpointStore
+from sparsedm.training.ema import Ema
 from sparsedm.training.learning_rate import learning_rate_at
 
 CHECKPOINT_EVERY = 100
@@ -31,15 +32,16 @@ def fit(
     rate: float,
     seed: int,
     checkpoints: Path,
+    ema: Ema | None = None,
 ) -> float:
-    """Minimises `loss_of(step)` over the network's parameters; returns the mean loss of the last 100 steps
-    of this attempt, NaN where none was left to do.
+    """Minimises `loss_of(step)` over the network's parameters, of which `ema` keeps the average; returns the
+    mean loss of the last 100 steps of this attempt, NaN where none was left to do.
 
     Raises Diverged, and Interrupted after a signal, when the step that it stopped at is saved.
     """
     optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.01)
     store = CheckpointStore(checkpoints, keep=1)
-    start = _resume(store, network, optimizer)
+    start = _resume(store, network, optimizer, ema)
     network.train()
     losses: list[float] = []
     with StopSignal() as stop, tqdm(initial=start, total=steps, mininterval=10) as bar:
@@ -55,22 +57,30 @@ def fit(
             if not math.isfinite(losses[-1]):
                 raise Diverged(step, "The loss")
             optimizer.step()
+            if ema is not None:
+                ema.update(network)
             bar.update()
             bar.set_postfix_str(f"loss {np.mean(losses[-100:]):.4f}", refresh=False)
             if (step + 1) % CHECKPOINT_EVERY == 0 or step + 1 == steps or stop.requested:
-                _save(store, step + 1, network, optimizer)
+                _save(store, step + 1, network, optimizer, ema)
             stop.check(f"the checkpoint of step {step + 1} is saved; the same command goes on from it.")
     return float(np.mean(losses[-100:])) if losses else math.nan
 
 
-def _save(store: CheckpointStore, step: int, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+def _save(
+    store: CheckpointStore, step: int, network: nn.Module, optimizer: torch.optim.Optimizer, ema: Ema | None
+) -> None:
     tensors = {f"network/{name}": tensor for name, tensor in network.state_dict().items()}
     for name, parameter in network.named_parameters():
         tensors |= {f"optimizer/{name}/{key}": value for key, value in optimizer.state[parameter].items()}
+    if ema is not None:
+        tensors |= {f"ema/{name}": tensor for name, tensor in ema.weights.items()}
     store.save(step, tensors, {})
 
 
-def _resume(store: CheckpointStore, network: nn.Module, optimizer: torch.optim.Optimizer) -> int:
+def _resume(
+    store: CheckpointStore, network: nn.Module, optimizer: torch.optim.Optimizer, ema: Ema | None
+) -> int:
     """The step to go on with, 0 without a checkpoint."""
     checkpoint, damaged = store.resume()
     for sentence in damaged:
@@ -88,6 +98,8 @@ def _resume(store: CheckpointStore, network: nn.Module, optimizer: torch.optim.O
     for position, (name, _) in enumerate(network.named_parameters()):
         own["state"][position] = _group(checkpoint, f"optimizer/{name}/")
     optimizer.load_state_dict(own)
+    if ema is not None:
+        ema.weights, ema.updates = _group(checkpoint, "ema/"), checkpoint.step
     return checkpoint.step
 
 
