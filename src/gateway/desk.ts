@@ -40,6 +40,8 @@ export type Desk = {
   /** Answers the request, whatever happens. */
   handle(request: IncomingMessage, response: ServerResponse): Promise<void>;
   readonly route: Route;
+  /** Those that are ready. */
+  readonly replicas: number;
   readonly held: number;
   readonly requests: number;
   readonly revisions: Record<string, RevisionFigures>;
@@ -101,7 +103,7 @@ export function createDesk(first: Route, shared: Shared): Desk {
   /** Takes over which replicas there are, and those that said so themselves. */
   function look(): void {
     members.update({ ...route, replicas: [...route.replicas, ...prober.early] });
-    if (!members.isEmpty) hold.release();
+    if (members.size > 0) hold.release();
   }
 
   /** One of which nobody else has said that it is ready has to say so again. */
@@ -125,13 +127,13 @@ export function createDesk(first: Route, shared: Shared): Desk {
   }
 
   function isAbsent(pinned: string | undefined): boolean {
-    return pinned === undefined ? members.isEmpty : !members.has(pinned);
+    return pinned === undefined ? members.size === 0 : !members.has(pinned);
   }
 
   /** Waits until there is a replica. Throws a GatewayError when none comes in time. */
   async function admit(exchange: Exchange): Promise<void> {
     if (!isAbsent(exchange.pinned)) return;
-    if (exchange.pinned !== undefined && !members.isEmpty) throw unknownRevision(exchange.pinned);
+    if (exchange.pinned !== undefined && members.size > 0) throw unknownRevision(exchange.pinned);
     const size = sizeOf(exchange.body);
     if (hold.size >= settings.heldRequests || heldBytes.sum + size > settings.heldBytes) throw tooManyWait();
     const since = clock.monotonic();
@@ -395,6 +397,9 @@ export function createDesk(first: Route, shared: Shared): Desk {
     handle,
     get route() {
       return route;
+    },
+    get replicas() {
+      return members.size;
     },
     get held() {
       return hold.size;

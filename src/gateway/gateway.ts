@@ -13,7 +13,7 @@ import { noTracing, type Tracing } from '../runtime/telemetry/tracing';
 import { createDesk, type Desk, type Shared } from './desk';
 import { leave } from './leave';
 import { createListeners } from './listeners';
-import { createGatewayMetrics } from './metrics';
+import { createGatewayMetrics, type Counts } from './metrics';
 import { createReporter, type Post } from './reporter';
 import { routedPod, routeOf, type Route } from './route';
 import type { GatewaySettings } from './settings';
@@ -71,10 +71,8 @@ export function createGateway({ tracing = noTracing, ...dependencies }: GatewayD
   });
   let isDraining = false;
 
-  function* counts(): Generator<[string, string, { held: number; requests: number }]> {
-    for (const { route, held, requests } of desks.values()) {
-      yield [route.key.namespace, route.key.name, { held, requests }];
-    }
+  function* counts(): Generator<[string, string, Counts]> {
+    for (const desk of desks.values()) yield [desk.route.key.namespace, desk.route.key.name, desk];
   }
 
   const selector = { labelSelector: labels.service };

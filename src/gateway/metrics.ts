@@ -2,7 +2,7 @@ import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
 export type GatewayMetrics = ReturnType<typeof createGatewayMetrics>;
 
-export type Counts = { held: number; requests: number };
+export type Counts = { replicas: number; held: number; requests: number };
 
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
 
@@ -25,6 +25,7 @@ export function createGatewayMetrics(
         for (const [namespace, name, counts] of read()) this.set({ namespace, service: name }, pick(counts));
       },
     });
+  now('sparsedm_gateway_replicas', 'Replicas that are ready for requests', ({ replicas }) => replicas);
   now('sparsedm_gateway_held_requests', 'Requests that wait for a replica', ({ held }) => held);
   now('sparsedm_gateway_requests_in_flight', 'Requests in progress', ({ requests }) => requests);
   new Gauge({

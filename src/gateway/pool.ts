@@ -21,8 +21,8 @@ export type Members = {
   hasOther(options: { pinned: string | undefined; tried: ReadonlySet<Member> }, than: Member): boolean;
   /** Whether any ready replica is of this version. */
   has(revision: string): boolean;
-  /** Whether any replica is ready. */
-  readonly isEmpty: boolean;
+  /** How many replicas are ready. */
+  readonly size: number;
   failed(member: Member): void;
   succeeded(member: Member): void;
   /** Keeps what an answer says of its replica's queue. */
@@ -106,8 +106,8 @@ export function createMembers({ settings, monotonic, random, onEjected }: Member
           member !== than && !tried.has(member) && (pinned === undefined || member.revision === pinned),
       ),
     has: (revision) => [...ready.values()].some((member) => member.revision === revision),
-    get isEmpty() {
-      return ready.size === 0;
+    get size() {
+      return ready.size;
     },
     failed(member) {
       member.failures++;

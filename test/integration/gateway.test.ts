@@ -78,11 +78,7 @@ const isOpen = (port: number) =>
     () => false,
   );
 const listens = (port: number) => eventually(() => isOpen(port));
-const heldBy = async (name: string) => {
-  const gauge = gateway.metrics.registry.getSingleMetric('sparsedm_gateway_held_requests')!;
-  const { values } = await gauge.get();
-  return values.find(({ labels }) => labels.service === name)?.value ?? 0;
-};
+const heldBy = (name: string) => gateway.gauge('sparsedm_gateway_held_requests', name);
 const holds = (name: string, many: number) => eventually(async () => (await heldBy(name)) === many);
 
 async function serviceWith(answers: Parameters<typeof replicas.start>[1][] = [], traffic = {}) {

@@ -23,7 +23,8 @@ export type RunningGateway = {
   /** What the operator was told last of a service. */
   told(name: string): DemandReport | undefined;
   readonly isReady: boolean;
-  metrics: ReturnType<typeof createMetrics>;
+  /** A gauge's value for a service now. */
+  gauge(metric: string, service: string): Promise<number>;
   stop(): Promise<void>;
 };
 
@@ -53,7 +54,10 @@ export async function startGateway(
     get isReady() {
       return gateway.readiness().ready;
     },
-    metrics,
+    async gauge(metric, service) {
+      const { values } = await metrics.registry.getSingleMetric(metric)!.get();
+      return values.find(({ labels }) => labels.service === service)?.value ?? 0;
+    },
     async stop() {
       stopping.abort();
       await running;
