@@ -1791,7 +1791,7 @@ describe('a SparseFinetune is accepted', () => {
         pattern: '2:4',
         method: 'sparsedm',
         maskType: 'magnitude',
-        schedule: { type: 'progressive', freezeMaskPercent: 15 },
+        schedule: { type: 'progressive' },
         layers: {},
       },
       training: {

@@ -52,10 +52,8 @@ def problems_of(value: Any) -> list[str]:
 def test_defaults_are_those_of_the_custom_resource() -> None:
     config = parse_config(MINIMAL)
     assert (config.sparsity.pattern, config.sparsity.method) == (Pattern(2, 4), "sparsedm")
-    assert (config.sparsity.schedule.type, config.sparsity.schedule.freeze_mask_percent) == (
-        "progressive",
-        15,
-    )
+    schedule = config.sparsity.schedule
+    assert (schedule.type, schedule.rise_percent, schedule.frozen_percent) == ("progressive", 10, 80)
     assert (config.sparsity.regularization, config.sparsity.distillation_weight) == (0.0002, 0.1)
     assert (config.sparsity.mask_type, config.sparsity.l1_decay) == ("magnitude", 0.0001)
     assert config.sparsity.schedule.family == "linear"

@@ -40,6 +40,19 @@ IMAGES = 44
 """With batches of 8 an epoch ends in the middle of a batch."""
 
 
+def paper_schedule(sparsity: dict[str, Any]) -> dict[str, Any]:
+    """`spec.sparsity` whose schedule is the paper's where it says nothing else: stages of equal parts and a
+    late freeze, so that few steps go through all that can happen."""
+    if sparsity.get("method") in ("asp", "dense", "masked-dense"):
+        return sparsity
+    given, paper = sparsity.get("schedule", {}), {}
+    if given.get("type", "progressive") == "progressive":
+        paper["rampPercent"] = 80
+    if sparsity.get("maskType", "magnitude") == "magnitude":
+        paper["freezeMaskPercent"] = 15
+    return {**sparsity, "schedule": {**paper, **given}}
+
+
 class Workplace:
     """A directory with everything that a configuration refers to."""
 
@@ -83,6 +96,7 @@ class Workplace:
             for name in parents:
                 place = place.setdefault(name, {})
             place[last] = value
+        spec["sparsity"] = paper_schedule(spec["sparsity"])
         if spec["sparsity"].get("method") == "masked-dense":
             # It reads no more of the training, saves no checkpoints, and would refuse the rest.
             spec.pop("checkpoint")

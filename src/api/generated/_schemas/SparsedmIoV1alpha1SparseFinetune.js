@@ -13,7 +13,7 @@ const schema74 = {
       "$ref": "a6f0oUEaFqHmymdwnqPORTNOTU7GczWAkwGD0uYU"
     },
     "spec": {
-      "$ref": "9SsDf5zpZB3A961QFlrFvx1Kz89BL7SfbtswOFsQuo"
+      "$ref": "SZ59GmB7KXarfTR9OzoNuumcHzbPI1jz129c4Oqi1xY"
     },
     "status": {
       "$ref": "mVJK9SHy5WK9z230f9ujIqVNK9cEG4ORWrWhqCNb8"
@@ -154,7 +154,7 @@ const schema79 = {
       "$ref": "PVGn6Dq9RZi9inhMWluXEOEQcuYA8Rq0iyvm5Xr8x0"
     },
     "sparsity": {
-      "$ref": "OINBuLdtC9m3CglOE1HE09WNi3SLedUQhN1QmaB5Aw"
+      "$ref": "dJvuUjBEty7WDnYnNOO0GKcmkY2rZritOM9nfXcBgg"
     },
     "training": {
       "$ref": "QVCTH2XwcDaSk8FxWvlAvMUXet75skBDH7MtcLHOA"
@@ -2678,7 +2678,7 @@ const schema88 = {
       "$ref": "CZNoVCXQYuwanyJkiA9GsIPJnKVUhcC3TsHe7jwaJk"
     },
     "schedule": {
-      "$ref": "WWqnpEcsdGY09HIQ8rjwoTTT5mzu5dskGhxL1dLz9s"
+      "$ref": "dRpKJYoDFBVqVMhzRf9HgnLg7JZN8sEhyoUEjZlsQ4"
     },
     "layers": {
       "$ref": "wWWJLPwkRQSiVyuQ9c5puFLj4SPpTgS3y9Uam5Xc"
@@ -2892,7 +2892,7 @@ const schema92 = {
       "$ref": "CZNoVCXQYuwanyJkiA9GsIPJnKVUhcC3TsHe7jwaJk"
     },
     "freezeMaskPercent": {
-      "$ref": "fNolaFyq1oNYLHL79YDVBeuKfM8YmIhEf8FJ0XzWD4"
+      "$ref": "CZNoVCXQYuwanyJkiA9GsIPJnKVUhcC3TsHe7jwaJk"
     },
     "onRegression": {
       "$ref": "hFwRpBmYC85d5kLV7UB832nOLE4CMTEBagdQYdOdX4"
@@ -3311,43 +3311,11 @@ function validate197(data, {
   return errors === 0;
 }
 const schema99 = {
-  "type": "integer",
-  "default": 15,
-  "nullable": true
-};
-function validate200(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data)) && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "integer"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  validate200.errors = vErrors;
-  return errors === 0;
-}
-const schema100 = {
   "type": "string",
   "enum": ["Continue", "RollBack", "Stop"],
   "nullable": true
 };
-function validate202(data, {
+function validate201(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3377,7 +3345,7 @@ function validate202(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema100.enum
+        allowedValues: schema99.enum
       }
     };
     if (vErrors === null) {
@@ -3387,7 +3355,7 @@ function validate202(data, {
     }
     errors++;
   }
-  validate202.errors = vErrors;
+  validate201.errors = vErrors;
   return errors === 0;
 }
 function validate186(data, {
@@ -3460,24 +3428,24 @@ function validate186(data, {
       }
     }
     if (data.freezeMaskPercent !== undefined) {
-      if (!validate200(data.freezeMaskPercent, {
+      if (!validate67(data.freezeMaskPercent, {
         instancePath: instancePath + "/freezeMaskPercent",
         parentData: data,
         parentDataProperty: "freezeMaskPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate200.errors : vErrors.concat(validate200.errors);
+        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
         errors = vErrors.length;
       }
     }
     if (data.onRegression !== undefined) {
-      if (!validate202(data.onRegression, {
+      if (!validate201(data.onRegression, {
         instancePath: instancePath + "/onRegression",
         parentData: data,
         parentDataProperty: "onRegression",
         rootData
       })) {
-        vErrors = vErrors === null ? validate202.errors : vErrors.concat(validate202.errors);
+        vErrors = vErrors === null ? validate201.errors : vErrors.concat(validate201.errors);
         errors = vErrors.length;
       }
     }
@@ -3496,7 +3464,7 @@ function validate186(data, {
   validate186.errors = vErrors;
   return errors === 0;
 }
-const schema101 = {
+const schema100 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -3509,7 +3477,7 @@ const schema101 = {
   },
   "nullable": true
 };
-const schema102 = {
+const schema101 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 64,
@@ -3583,7 +3551,7 @@ function validate68(data, {
   validate68.errors = vErrors;
   return errors === 0;
 }
-function validate207(data, {
+function validate206(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3653,10 +3621,10 @@ function validate207(data, {
       }
     }
   }
-  validate207.errors = vErrors;
+  validate206.errors = vErrors;
   return errors === 0;
 }
-const schema103 = {
+const schema102 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -3664,7 +3632,7 @@ const schema103 = {
   },
   "nullable": true
 };
-function validate210(data, {
+function validate209(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3718,10 +3686,10 @@ function validate210(data, {
       }
     }
   }
-  validate210.errors = vErrors;
+  validate209.errors = vErrors;
   return errors === 0;
 }
-function validate206(data, {
+function validate205(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3747,29 +3715,29 @@ function validate206(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.include !== undefined) {
-      if (!validate207(data.include, {
+      if (!validate206(data.include, {
         instancePath: instancePath + "/include",
         parentData: data,
         parentDataProperty: "include",
         rootData
       })) {
-        vErrors = vErrors === null ? validate207.errors : vErrors.concat(validate207.errors);
+        vErrors = vErrors === null ? validate206.errors : vErrors.concat(validate206.errors);
         errors = vErrors.length;
       }
     }
     if (data.exclude !== undefined) {
-      if (!validate210(data.exclude, {
+      if (!validate209(data.exclude, {
         instancePath: instancePath + "/exclude",
         parentData: data,
         parentDataProperty: "exclude",
         rootData
       })) {
-        vErrors = vErrors === null ? validate210.errors : vErrors.concat(validate210.errors);
+        vErrors = vErrors === null ? validate209.errors : vErrors.concat(validate209.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate206.errors = vErrors;
+  validate205.errors = vErrors;
   return errors === 0;
 }
 const schema30 = {
@@ -3903,13 +3871,13 @@ function validate178(data, {
       }
     }
     if (data.layers !== undefined) {
-      if (!validate206(data.layers, {
+      if (!validate205(data.layers, {
         instancePath: instancePath + "/layers",
         parentData: data,
         parentDataProperty: "layers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate206.errors : vErrors.concat(validate206.errors);
+        vErrors = vErrors === null ? validate205.errors : vErrors.concat(validate205.errors);
         errors = vErrors.length;
       }
     }
@@ -3950,7 +3918,7 @@ function validate178(data, {
   validate178.errors = vErrors;
   return errors === 0;
 }
-const schema104 = {
+const schema103 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -3999,7 +3967,7 @@ const schema104 = {
   },
   "nullable": true
 };
-const schema105 = {
+const schema104 = {
   "type": "integer",
   "format": "int64",
   "default": 300,
@@ -4007,7 +3975,7 @@ const schema105 = {
   "maximum": 100000000,
   "nullable": true
 };
-function validate219(data, {
+function validate218(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4083,17 +4051,17 @@ function validate219(data, {
       errors++;
     }
   }
-  validate219.errors = vErrors;
+  validate218.errors = vErrors;
   return errors === 0;
 }
-const schema106 = {
+const schema105 = {
   "type": "integer",
   "default": 64,
   "minimum": 1,
   "maximum": 65536,
   "nullable": true
 };
-function validate221(data, {
+function validate220(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4153,17 +4121,17 @@ function validate221(data, {
       errors++;
     }
   }
-  validate221.errors = vErrors;
+  validate220.errors = vErrors;
   return errors === 0;
 }
-const schema107 = {
+const schema106 = {
   "type": "integer",
   "default": 1,
   "minimum": 1,
   "maximum": 1024,
   "nullable": true
 };
-function validate223(data, {
+function validate222(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4223,7 +4191,7 @@ function validate223(data, {
       errors++;
     }
   }
-  validate223.errors = vErrors;
+  validate222.errors = vErrors;
   return errors === 0;
 }
 const schema31 = {
@@ -4258,13 +4226,13 @@ function validate70(data, {
   validate70.errors = vErrors;
   return errors === 0;
 }
-const schema108 = {
+const schema107 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.0002",
   "nullable": true
 };
-function validate227(data, {
+function validate226(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4306,16 +4274,16 @@ function validate227(data, {
       errors++;
     }
   }
-  validate227.errors = vErrors;
+  validate226.errors = vErrors;
   return errors === 0;
 }
-const schema109 = {
+const schema108 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.03",
   "nullable": true
 };
-function validate229(data, {
+function validate228(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4357,10 +4325,10 @@ function validate229(data, {
       errors++;
     }
   }
-  validate229.errors = vErrors;
+  validate228.errors = vErrors;
   return errors === 0;
 }
-const schema110 = {
+const schema109 = {
   "type": "array",
   "minItems": 2,
   "maxItems": 2,
@@ -4370,11 +4338,11 @@ const schema110 = {
   },
   "nullable": true
 };
-const schema111 = {
+const schema110 = {
   "type": "string",
   "maxLength": 20
 };
-function validate232(data, {
+function validate231(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4415,10 +4383,10 @@ function validate232(data, {
     }
     errors++;
   }
-  validate232.errors = vErrors;
+  validate231.errors = vErrors;
   return errors === 0;
 }
-function validate231(data, {
+function validate230(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4477,28 +4445,28 @@ function validate231(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate232(data[i0], {
+      if (!validate231(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate232.errors : vErrors.concat(validate232.errors);
+        vErrors = vErrors === null ? validate231.errors : vErrors.concat(validate231.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate231.errors = vErrors;
+  validate230.errors = vErrors;
   return errors === 0;
 }
-const schema112 = {
+const schema111 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0,
   "maximum": 100000000,
   "nullable": true
 };
-function validate235(data, {
+function validate234(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4574,16 +4542,16 @@ function validate235(data, {
       errors++;
     }
   }
-  validate235.errors = vErrors;
+  validate234.errors = vErrors;
   return errors === 0;
 }
-const schema113 = {
+const schema112 = {
   "type": "string",
   "enum": ["constant", "cosine"],
   "default": "constant",
   "nullable": true
 };
-function validate237(data, {
+function validate236(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4613,7 +4581,7 @@ function validate237(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema113.enum
+        allowedValues: schema112.enum
       }
     };
     if (vErrors === null) {
@@ -4623,16 +4591,16 @@ function validate237(data, {
     }
     errors++;
   }
-  validate237.errors = vErrors;
+  validate236.errors = vErrors;
   return errors === 0;
 }
-const schema114 = {
+const schema113 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.99",
   "nullable": true
 };
-function validate239(data, {
+function validate238(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4674,7 +4642,7 @@ function validate239(data, {
       errors++;
     }
   }
-  validate239.errors = vErrors;
+  validate238.errors = vErrors;
   return errors === 0;
 }
 const schema32 = {
@@ -4726,7 +4694,7 @@ function validate71(data, {
   validate71.errors = vErrors;
   return errors === 0;
 }
-const schema115 = {
+const schema114 = {
   "type": "integer",
   "format": "int64",
   "default": 0,
@@ -4734,7 +4702,7 @@ const schema115 = {
   "maximum": 2147483647,
   "nullable": true
 };
-function validate242(data, {
+function validate241(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4810,16 +4778,16 @@ function validate242(data, {
       errors++;
     }
   }
-  validate242.errors = vErrors;
+  validate241.errors = vErrors;
   return errors === 0;
 }
-const schema116 = {
+const schema115 = {
   "type": "string",
   "maxLength": 20,
   "default": "1.0",
   "nullable": true
 };
-function validate244(data, {
+function validate243(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4861,10 +4829,10 @@ function validate244(data, {
       errors++;
     }
   }
-  validate244.errors = vErrors;
+  validate243.errors = vErrors;
   return errors === 0;
 }
-function validate218(data, {
+function validate217(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4890,35 +4858,35 @@ function validate218(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.steps !== undefined) {
-      if (!validate219(data.steps, {
+      if (!validate218(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate219.errors : vErrors.concat(validate219.errors);
+        vErrors = vErrors === null ? validate218.errors : vErrors.concat(validate218.errors);
         errors = vErrors.length;
       }
     }
     if (data.batchSize !== undefined) {
-      if (!validate221(data.batchSize, {
+      if (!validate220(data.batchSize, {
         instancePath: instancePath + "/batchSize",
         parentData: data,
         parentDataProperty: "batchSize",
         rootData
       })) {
-        vErrors = vErrors === null ? validate221.errors : vErrors.concat(validate221.errors);
+        vErrors = vErrors === null ? validate220.errors : vErrors.concat(validate220.errors);
         errors = vErrors.length;
       }
     }
     if (data.gradientAccumulationSteps !== undefined) {
-      if (!validate223(data.gradientAccumulationSteps, {
+      if (!validate222(data.gradientAccumulationSteps, {
         instancePath: instancePath + "/gradientAccumulationSteps",
         parentData: data,
         parentDataProperty: "gradientAccumulationSteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate223.errors : vErrors.concat(validate223.errors);
+        vErrors = vErrors === null ? validate222.errors : vErrors.concat(validate222.errors);
         errors = vErrors.length;
       }
     }
@@ -4945,68 +4913,68 @@ function validate218(data, {
       }
     }
     if (data.learningRate !== undefined) {
-      if (!validate227(data.learningRate, {
+      if (!validate226(data.learningRate, {
         instancePath: instancePath + "/learningRate",
         parentData: data,
         parentDataProperty: "learningRate",
         rootData
       })) {
-        vErrors = vErrors === null ? validate227.errors : vErrors.concat(validate227.errors);
+        vErrors = vErrors === null ? validate226.errors : vErrors.concat(validate226.errors);
         errors = vErrors.length;
       }
     }
     if (data.weightDecay !== undefined) {
-      if (!validate229(data.weightDecay, {
+      if (!validate228(data.weightDecay, {
         instancePath: instancePath + "/weightDecay",
         parentData: data,
         parentDataProperty: "weightDecay",
         rootData
       })) {
-        vErrors = vErrors === null ? validate229.errors : vErrors.concat(validate229.errors);
+        vErrors = vErrors === null ? validate228.errors : vErrors.concat(validate228.errors);
         errors = vErrors.length;
       }
     }
     if (data.betas !== undefined) {
-      if (!validate231(data.betas, {
+      if (!validate230(data.betas, {
         instancePath: instancePath + "/betas",
         parentData: data,
         parentDataProperty: "betas",
         rootData
       })) {
-        vErrors = vErrors === null ? validate231.errors : vErrors.concat(validate231.errors);
+        vErrors = vErrors === null ? validate230.errors : vErrors.concat(validate230.errors);
         errors = vErrors.length;
       }
     }
     if (data.warmupSteps !== undefined) {
-      if (!validate235(data.warmupSteps, {
+      if (!validate234(data.warmupSteps, {
         instancePath: instancePath + "/warmupSteps",
         parentData: data,
         parentDataProperty: "warmupSteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate235.errors : vErrors.concat(validate235.errors);
+        vErrors = vErrors === null ? validate234.errors : vErrors.concat(validate234.errors);
         errors = vErrors.length;
       }
     }
     if (data.learningRateSchedule !== undefined) {
-      if (!validate237(data.learningRateSchedule, {
+      if (!validate236(data.learningRateSchedule, {
         instancePath: instancePath + "/learningRateSchedule",
         parentData: data,
         parentDataProperty: "learningRateSchedule",
         rootData
       })) {
-        vErrors = vErrors === null ? validate237.errors : vErrors.concat(validate237.errors);
+        vErrors = vErrors === null ? validate236.errors : vErrors.concat(validate236.errors);
         errors = vErrors.length;
       }
     }
     if (data.emaDecay !== undefined) {
-      if (!validate239(data.emaDecay, {
+      if (!validate238(data.emaDecay, {
         instancePath: instancePath + "/emaDecay",
         parentData: data,
         parentDataProperty: "emaDecay",
         rootData
       })) {
-        vErrors = vErrors === null ? validate239.errors : vErrors.concat(validate239.errors);
+        vErrors = vErrors === null ? validate238.errors : vErrors.concat(validate238.errors);
         errors = vErrors.length;
       }
     }
@@ -5022,32 +4990,32 @@ function validate218(data, {
       }
     }
     if (data.seed !== undefined) {
-      if (!validate242(data.seed, {
+      if (!validate241(data.seed, {
         instancePath: instancePath + "/seed",
         parentData: data,
         parentDataProperty: "seed",
         rootData
       })) {
-        vErrors = vErrors === null ? validate242.errors : vErrors.concat(validate242.errors);
+        vErrors = vErrors === null ? validate241.errors : vErrors.concat(validate241.errors);
         errors = vErrors.length;
       }
     }
     if (data.gradientClip !== undefined) {
-      if (!validate244(data.gradientClip, {
+      if (!validate243(data.gradientClip, {
         instancePath: instancePath + "/gradientClip",
         parentData: data,
         parentDataProperty: "gradientClip",
         rootData
       })) {
-        vErrors = vErrors === null ? validate244.errors : vErrors.concat(validate244.errors);
+        vErrors = vErrors === null ? validate243.errors : vErrors.concat(validate243.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate218.errors = vErrors;
+  validate217.errors = vErrors;
   return errors === 0;
 }
-const schema117 = {
+const schema116 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -5060,14 +5028,14 @@ const schema117 = {
   },
   "nullable": true
 };
-const schema118 = {
+const schema117 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1,
   "maximum": 100000000,
   "nullable": true
 };
-function validate248(data, {
+function validate247(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5143,17 +5111,17 @@ function validate248(data, {
       errors++;
     }
   }
-  validate248.errors = vErrors;
+  validate247.errors = vErrors;
   return errors === 0;
 }
-const schema119 = {
+const schema118 = {
   "type": "integer",
   "default": 2,
   "minimum": 1,
   "maximum": 100,
   "nullable": true
 };
-function validate250(data, {
+function validate249(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5213,10 +5181,10 @@ function validate250(data, {
       errors++;
     }
   }
-  validate250.errors = vErrors;
+  validate249.errors = vErrors;
   return errors === 0;
 }
-function validate247(data, {
+function validate246(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5242,32 +5210,32 @@ function validate247(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.everySteps !== undefined) {
-      if (!validate248(data.everySteps, {
+      if (!validate247(data.everySteps, {
         instancePath: instancePath + "/everySteps",
         parentData: data,
         parentDataProperty: "everySteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate248.errors : vErrors.concat(validate248.errors);
+        vErrors = vErrors === null ? validate247.errors : vErrors.concat(validate247.errors);
         errors = vErrors.length;
       }
     }
     if (data.keep !== undefined) {
-      if (!validate250(data.keep, {
+      if (!validate249(data.keep, {
         instancePath: instancePath + "/keep",
         parentData: data,
         parentDataProperty: "keep",
         rootData
       })) {
-        vErrors = vErrors === null ? validate250.errors : vErrors.concat(validate250.errors);
+        vErrors = vErrors === null ? validate249.errors : vErrors.concat(validate249.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate247.errors = vErrors;
+  validate246.errors = vErrors;
   return errors === 0;
 }
-const schema120 = {
+const schema119 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -5313,13 +5281,13 @@ const schema120 = {
   },
   "nullable": true
 };
-const schema121 = {
+const schema120 = {
   "type": "string",
   "enum": ["fid", "fd"],
   "default": "fd",
   "nullable": true
 };
-function validate254(data, {
+function validate253(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5349,7 +5317,7 @@ function validate254(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema121.enum
+        allowedValues: schema120.enum
       }
     };
     if (vErrors === null) {
@@ -5359,17 +5327,17 @@ function validate254(data, {
     }
     errors++;
   }
-  validate254.errors = vErrors;
+  validate253.errors = vErrors;
   return errors === 0;
 }
-const schema122 = {
+const schema121 = {
   "type": "integer",
   "default": 500,
   "minimum": 2,
   "maximum": 1000000,
   "nullable": true
 };
-function validate256(data, {
+function validate255(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5429,17 +5397,17 @@ function validate256(data, {
       errors++;
     }
   }
-  validate256.errors = vErrors;
+  validate255.errors = vErrors;
   return errors === 0;
 }
-const schema123 = {
+const schema122 = {
   "type": "integer",
   "default": 20,
   "minimum": 1,
   "maximum": 1000,
   "nullable": true
 };
-function validate258(data, {
+function validate257(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5499,16 +5467,16 @@ function validate258(data, {
       errors++;
     }
   }
-  validate258.errors = vErrors;
+  validate257.errors = vErrors;
   return errors === 0;
 }
-const schema124 = {
+const schema123 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.5",
   "nullable": true
 };
-function validate260(data, {
+function validate259(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5550,16 +5518,16 @@ function validate260(data, {
       errors++;
     }
   }
-  validate260.errors = vErrors;
+  validate259.errors = vErrors;
   return errors === 0;
 }
-const schema125 = {
+const schema124 = {
   "type": "string",
   "enum": ["dpm-solver++", "ddim", "euler-maruyama"],
   "default": "dpm-solver++",
   "nullable": true
 };
-function validate262(data, {
+function validate261(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5589,7 +5557,7 @@ function validate262(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema125.enum
+        allowedValues: schema124.enum
       }
     };
     if (vErrors === null) {
@@ -5599,10 +5567,10 @@ function validate262(data, {
     }
     errors++;
   }
-  validate262.errors = vErrors;
+  validate261.errors = vErrors;
   return errors === 0;
 }
-const schema126 = {
+const schema125 = {
   "type": "array",
   "maxItems": 2,
   "items": {
@@ -5610,11 +5578,11 @@ const schema126 = {
   },
   "nullable": true
 };
-const schema127 = {
+const schema126 = {
   "type": "string",
   "enum": ["fp32", "bf16", "fp16"]
 };
-function validate266(data, {
+function validate265(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5644,7 +5612,7 @@ function validate266(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema127.enum
+        allowedValues: schema126.enum
       }
     };
     if (vErrors === null) {
@@ -5654,10 +5622,10 @@ function validate266(data, {
     }
     errors++;
   }
-  validate266.errors = vErrors;
+  validate265.errors = vErrors;
   return errors === 0;
 }
-function validate265(data, {
+function validate264(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5700,27 +5668,27 @@ function validate265(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate266(data[i0], {
+      if (!validate265(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate266.errors : vErrors.concat(validate266.errors);
+        vErrors = vErrors === null ? validate265.errors : vErrors.concat(validate265.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate265.errors = vErrors;
+  validate264.errors = vErrors;
   return errors === 0;
 }
-const schema128 = {
+const schema127 = {
   "type": "string",
   "maxLength": 512,
   "default": "file:///opt/sparsedm/weights/fashion-mnist-extractor.safetensors",
   "nullable": true
 };
-function validate269(data, {
+function validate268(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5762,10 +5730,10 @@ function validate269(data, {
       errors++;
     }
   }
-  validate269.errors = vErrors;
+  validate268.errors = vErrors;
   return errors === 0;
 }
-const schema129 = {
+const schema128 = {
   "type": "object",
   "required": ["format", "uri"],
   "properties": {
@@ -5784,11 +5752,11 @@ const schema129 = {
   },
   "nullable": true
 };
-const schema130 = {
+const schema129 = {
   "type": "string",
   "enum": ["fashion-mnist", "cifar10", "celeba", "image-folder", "imagenet256-features", "imagenet512-features", "mscoco256-features", "emoji-features"]
 };
-function validate273(data, {
+function validate272(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5818,7 +5786,7 @@ function validate273(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema130.enum
+        allowedValues: schema129.enum
       }
     };
     if (vErrors === null) {
@@ -5828,15 +5796,15 @@ function validate273(data, {
     }
     errors++;
   }
-  validate273.errors = vErrors;
+  validate272.errors = vErrors;
   return errors === 0;
 }
-const schema131 = {
+const schema130 = {
   "type": "string",
   "enum": ["test", "train"],
   "nullable": true
 };
-function validate276(data, {
+function validate275(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5866,7 +5834,7 @@ function validate276(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema131.enum
+        allowedValues: schema130.enum
       }
     };
     if (vErrors === null) {
@@ -5876,10 +5844,10 @@ function validate276(data, {
     }
     errors++;
   }
-  validate276.errors = vErrors;
+  validate275.errors = vErrors;
   return errors === 0;
 }
-function validate272(data, {
+function validate271(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5937,13 +5905,13 @@ function validate272(data, {
       errors++;
     }
     if (data.format !== undefined) {
-      if (!validate273(data.format, {
+      if (!validate272(data.format, {
         instancePath: instancePath + "/format",
         parentData: data,
         parentDataProperty: "format",
         rootData
       })) {
-        vErrors = vErrors === null ? validate273.errors : vErrors.concat(validate273.errors);
+        vErrors = vErrors === null ? validate272.errors : vErrors.concat(validate272.errors);
         errors = vErrors.length;
       }
     }
@@ -5959,13 +5927,13 @@ function validate272(data, {
       }
     }
     if (data.split !== undefined) {
-      if (!validate276(data.split, {
+      if (!validate275(data.split, {
         instancePath: instancePath + "/split",
         parentData: data,
         parentDataProperty: "split",
         rootData
       })) {
-        vErrors = vErrors === null ? validate276.errors : vErrors.concat(validate276.errors);
+        vErrors = vErrors === null ? validate275.errors : vErrors.concat(validate275.errors);
         errors = vErrors.length;
       }
     }
@@ -5981,10 +5949,10 @@ function validate272(data, {
       }
     }
   }
-  validate272.errors = vErrors;
+  validate271.errors = vErrors;
   return errors === 0;
 }
-const schema132 = {
+const schema131 = {
   "type": "integer",
   "format": "int64",
   "default": 0,
@@ -5992,7 +5960,7 @@ const schema132 = {
   "maximum": 100000000,
   "nullable": true
 };
-function validate281(data, {
+function validate280(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6068,16 +6036,16 @@ function validate281(data, {
       errors++;
     }
   }
-  validate281.errors = vErrors;
+  validate280.errors = vErrors;
   return errors === 0;
 }
-const schema133 = {
+const schema132 = {
   "type": "string",
   "enum": ["last", "best"],
   "default": "last",
   "nullable": true
 };
-function validate283(data, {
+function validate282(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6107,7 +6075,7 @@ function validate283(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema133.enum
+        allowedValues: schema132.enum
       }
     };
     if (vErrors === null) {
@@ -6117,10 +6085,10 @@ function validate283(data, {
     }
     errors++;
   }
-  validate283.errors = vErrors;
+  validate282.errors = vErrors;
   return errors === 0;
 }
-function validate253(data, {
+function validate252(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6146,57 +6114,57 @@ function validate253(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.metric !== undefined) {
-      if (!validate254(data.metric, {
+      if (!validate253(data.metric, {
         instancePath: instancePath + "/metric",
         parentData: data,
         parentDataProperty: "metric",
         rootData
       })) {
-        vErrors = vErrors === null ? validate254.errors : vErrors.concat(validate254.errors);
+        vErrors = vErrors === null ? validate253.errors : vErrors.concat(validate253.errors);
         errors = vErrors.length;
       }
     }
     if (data.samples !== undefined) {
-      if (!validate256(data.samples, {
+      if (!validate255(data.samples, {
         instancePath: instancePath + "/samples",
         parentData: data,
         parentDataProperty: "samples",
         rootData
       })) {
-        vErrors = vErrors === null ? validate256.errors : vErrors.concat(validate256.errors);
+        vErrors = vErrors === null ? validate255.errors : vErrors.concat(validate255.errors);
         errors = vErrors.length;
       }
     }
     if (data.steps !== undefined) {
-      if (!validate258(data.steps, {
+      if (!validate257(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate258.errors : vErrors.concat(validate258.errors);
+        vErrors = vErrors === null ? validate257.errors : vErrors.concat(validate257.errors);
         errors = vErrors.length;
       }
     }
     if (data.guidance !== undefined) {
-      if (!validate260(data.guidance, {
+      if (!validate259(data.guidance, {
         instancePath: instancePath + "/guidance",
         parentData: data,
         parentDataProperty: "guidance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate260.errors : vErrors.concat(validate260.errors);
+        vErrors = vErrors === null ? validate259.errors : vErrors.concat(validate259.errors);
         errors = vErrors.length;
       }
     }
     if (data.sampler !== undefined) {
-      if (!validate262(data.sampler, {
+      if (!validate261(data.sampler, {
         instancePath: instancePath + "/sampler",
         parentData: data,
         parentDataProperty: "sampler",
         rootData
       })) {
-        vErrors = vErrors === null ? validate262.errors : vErrors.concat(validate262.errors);
+        vErrors = vErrors === null ? validate261.errors : vErrors.concat(validate261.errors);
         errors = vErrors.length;
       }
     }
@@ -6212,24 +6180,24 @@ function validate253(data, {
       }
     }
     if (data.servedPrecisions !== undefined) {
-      if (!validate265(data.servedPrecisions, {
+      if (!validate264(data.servedPrecisions, {
         instancePath: instancePath + "/servedPrecisions",
         parentData: data,
         parentDataProperty: "servedPrecisions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate265.errors : vErrors.concat(validate265.errors);
+        vErrors = vErrors === null ? validate264.errors : vErrors.concat(validate264.errors);
         errors = vErrors.length;
       }
     }
     if (data.extractorUri !== undefined) {
-      if (!validate269(data.extractorUri, {
+      if (!validate268(data.extractorUri, {
         instancePath: instancePath + "/extractorUri",
         parentData: data,
         parentDataProperty: "extractorUri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate269.errors : vErrors.concat(validate269.errors);
+        vErrors = vErrors === null ? validate268.errors : vErrors.concat(validate268.errors);
         errors = vErrors.length;
       }
     }
@@ -6245,13 +6213,13 @@ function validate253(data, {
       }
     }
     if (data.dataset !== undefined) {
-      if (!validate272(data.dataset, {
+      if (!validate271(data.dataset, {
         instancePath: instancePath + "/dataset",
         parentData: data,
         parentDataProperty: "dataset",
         rootData
       })) {
-        vErrors = vErrors === null ? validate272.errors : vErrors.concat(validate272.errors);
+        vErrors = vErrors === null ? validate271.errors : vErrors.concat(validate271.errors);
         errors = vErrors.length;
       }
     }
@@ -6267,32 +6235,32 @@ function validate253(data, {
       }
     }
     if (data.everySteps !== undefined) {
-      if (!validate281(data.everySteps, {
+      if (!validate280(data.everySteps, {
         instancePath: instancePath + "/everySteps",
         parentData: data,
         parentDataProperty: "everySteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate281.errors : vErrors.concat(validate281.errors);
+        vErrors = vErrors === null ? validate280.errors : vErrors.concat(validate280.errors);
         errors = vErrors.length;
       }
     }
     if (data.select !== undefined) {
-      if (!validate283(data.select, {
+      if (!validate282(data.select, {
         instancePath: instancePath + "/select",
         parentData: data,
         parentDataProperty: "select",
         rootData
       })) {
-        vErrors = vErrors === null ? validate283.errors : vErrors.concat(validate283.errors);
+        vErrors = vErrors === null ? validate282.errors : vErrors.concat(validate282.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate253.errors = vErrors;
+  validate252.errors = vErrors;
   return errors === 0;
 }
-const schema134 = {
+const schema133 = {
   "type": "object",
   "properties": {
     "maxFidIncrease": {
@@ -6307,13 +6275,13 @@ const schema134 = {
   },
   "nullable": true
 };
-const schema135 = {
+const schema134 = {
   "type": "integer",
   "minimum": 0,
   "maximum": 100000,
   "nullable": true
 };
-function validate288(data, {
+function validate287(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6373,7 +6341,7 @@ function validate288(data, {
       errors++;
     }
   }
-  validate288.errors = vErrors;
+  validate287.errors = vErrors;
   return errors === 0;
 }
 const schema68 = {
@@ -6445,7 +6413,7 @@ function validate132(data, {
   validate132.errors = vErrors;
   return errors === 0;
 }
-function validate286(data, {
+function validate285(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6482,13 +6450,13 @@ function validate286(data, {
       }
     }
     if (data.maxFidIncreasePercent !== undefined) {
-      if (!validate288(data.maxFidIncreasePercent, {
+      if (!validate287(data.maxFidIncreasePercent, {
         instancePath: instancePath + "/maxFidIncreasePercent",
         parentData: data,
         parentDataProperty: "maxFidIncreasePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate288.errors : vErrors.concat(validate288.errors);
+        vErrors = vErrors === null ? validate287.errors : vErrors.concat(validate287.errors);
         errors = vErrors.length;
       }
     }
@@ -6504,10 +6472,10 @@ function validate286(data, {
       }
     }
   }
-  validate286.errors = vErrors;
+  validate285.errors = vErrors;
   return errors === 0;
 }
-const schema136 = {
+const schema135 = {
   "type": "object",
   "required": ["uri"],
   "properties": {
@@ -6516,7 +6484,7 @@ const schema136 = {
     }
   }
 };
-function validate292(data, {
+function validate291(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6568,10 +6536,10 @@ function validate292(data, {
     }
     errors++;
   }
-  validate292.errors = vErrors;
+  validate291.errors = vErrors;
   return errors === 0;
 }
-const schema137 = {
+const schema136 = {
   "type": "object",
   "properties": {
     "credentials": {
@@ -6586,7 +6554,7 @@ const schema137 = {
   },
   "nullable": true
 };
-const schema138 = {
+const schema137 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -6594,7 +6562,7 @@ const schema138 = {
   },
   "nullable": true
 };
-const schema139 = {
+const schema138 = {
   "type": "object",
   "required": ["prefix", "secretName"],
   "properties": {
@@ -6671,7 +6639,7 @@ function validate73(data, {
   validate73.errors = vErrors;
   return errors === 0;
 }
-function validate297(data, {
+function validate296(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6750,10 +6718,10 @@ function validate297(data, {
     }
     errors++;
   }
-  validate297.errors = vErrors;
+  validate296.errors = vErrors;
   return errors === 0;
 }
-function validate296(data, {
+function validate295(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6796,21 +6764,21 @@ function validate296(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate297(data[i0], {
+      if (!validate296(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate297.errors : vErrors.concat(validate297.errors);
+        vErrors = vErrors === null ? validate296.errors : vErrors.concat(validate296.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate296.errors = vErrors;
+  validate295.errors = vErrors;
   return errors === 0;
 }
-const schema140 = {
+const schema139 = {
   "type": "object",
   "required": ["claim"],
   "properties": {
@@ -6820,7 +6788,7 @@ const schema140 = {
   },
   "nullable": true
 };
-function validate302(data, {
+function validate301(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6873,10 +6841,10 @@ function validate302(data, {
       }
     }
   }
-  validate302.errors = vErrors;
+  validate301.errors = vErrors;
   return errors === 0;
 }
-const schema141 = {
+const schema140 = {
   "type": "object",
   "required": ["configMapName"],
   "properties": {
@@ -6956,7 +6924,7 @@ function validate74(data, {
   validate74.errors = vErrors;
   return errors === 0;
 }
-function validate305(data, {
+function validate304(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7020,10 +6988,10 @@ function validate305(data, {
       }
     }
   }
-  validate305.errors = vErrors;
+  validate304.errors = vErrors;
   return errors === 0;
 }
-function validate295(data, {
+function validate294(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7049,43 +7017,43 @@ function validate295(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.credentials !== undefined) {
-      if (!validate296(data.credentials, {
+      if (!validate295(data.credentials, {
         instancePath: instancePath + "/credentials",
         parentData: data,
         parentDataProperty: "credentials",
         rootData
       })) {
-        vErrors = vErrors === null ? validate296.errors : vErrors.concat(validate296.errors);
+        vErrors = vErrors === null ? validate295.errors : vErrors.concat(validate295.errors);
         errors = vErrors.length;
       }
     }
     if (data.cache !== undefined) {
-      if (!validate302(data.cache, {
+      if (!validate301(data.cache, {
         instancePath: instancePath + "/cache",
         parentData: data,
         parentDataProperty: "cache",
         rootData
       })) {
-        vErrors = vErrors === null ? validate302.errors : vErrors.concat(validate302.errors);
+        vErrors = vErrors === null ? validate301.errors : vErrors.concat(validate301.errors);
         errors = vErrors.length;
       }
     }
     if (data.trustedCA !== undefined) {
-      if (!validate305(data.trustedCA, {
+      if (!validate304(data.trustedCA, {
         instancePath: instancePath + "/trustedCA",
         parentData: data,
         parentDataProperty: "trustedCA",
         rootData
       })) {
-        vErrors = vErrors === null ? validate305.errors : vErrors.concat(validate305.errors);
+        vErrors = vErrors === null ? validate304.errors : vErrors.concat(validate304.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate295.errors = vErrors;
+  validate294.errors = vErrors;
   return errors === 0;
 }
-const schema142 = {
+const schema141 = {
   "type": "object",
   "properties": {
     "nodes": {
@@ -7151,7 +7119,7 @@ const schema142 = {
   },
   "nullable": true
 };
-const schema143 = {
+const schema142 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
@@ -7159,7 +7127,7 @@ const schema143 = {
   "nullable": true
 };
 const formats0 = formats.int32;
-function validate311(data, {
+function validate310(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7235,10 +7203,10 @@ function validate311(data, {
       errors++;
     }
   }
-  validate311.errors = vErrors;
+  validate310.errors = vErrors;
   return errors === 0;
 }
-const schema144 = {
+const schema143 = {
   "type": "array",
   "maxItems": 8,
   "items": {
@@ -7246,7 +7214,7 @@ const schema144 = {
   },
   "nullable": true
 };
-const schema145 = {
+const schema144 = {
   "type": "object",
   "required": ["topologyKey", "whenUnsatisfiable"],
   "properties": {
@@ -7421,11 +7389,11 @@ function validate75(data, {
   validate75.errors = vErrors;
   return errors === 0;
 }
-const schema146 = {
+const schema145 = {
   "type": "string",
   "enum": ["ScheduleAnyway", "DoNotSchedule"]
 };
-function validate318(data, {
+function validate317(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7455,7 +7423,7 @@ function validate318(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema146.enum
+        allowedValues: schema145.enum
       }
     };
     if (vErrors === null) {
@@ -7465,7 +7433,7 @@ function validate318(data, {
     }
     errors++;
   }
-  validate318.errors = vErrors;
+  validate317.errors = vErrors;
   return errors === 0;
 }
 const schema37 = {
@@ -7516,7 +7484,7 @@ function validate76(data, {
   validate76.errors = vErrors;
   return errors === 0;
 }
-function validate315(data, {
+function validate314(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7580,13 +7548,13 @@ function validate315(data, {
       }
     }
     if (data.whenUnsatisfiable !== undefined) {
-      if (!validate318(data.whenUnsatisfiable, {
+      if (!validate317(data.whenUnsatisfiable, {
         instancePath: instancePath + "/whenUnsatisfiable",
         parentData: data,
         parentDataProperty: "whenUnsatisfiable",
         rootData
       })) {
-        vErrors = vErrors === null ? validate318.errors : vErrors.concat(validate318.errors);
+        vErrors = vErrors === null ? validate317.errors : vErrors.concat(validate317.errors);
         errors = vErrors.length;
       }
     }
@@ -7639,10 +7607,10 @@ function validate315(data, {
     }
     errors++;
   }
-  validate315.errors = vErrors;
+  validate314.errors = vErrors;
   return errors === 0;
 }
-function validate314(data, {
+function validate313(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7685,21 +7653,21 @@ function validate314(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate315(data[i0], {
+      if (!validate314(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate315.errors : vErrors.concat(validate315.errors);
+        vErrors = vErrors === null ? validate314.errors : vErrors.concat(validate314.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate314.errors = vErrors;
+  validate313.errors = vErrors;
   return errors === 0;
 }
-const schema147 = {
+const schema146 = {
   "type": "object",
   "properties": {
     "runAsUser": {
@@ -7717,14 +7685,14 @@ const schema147 = {
   },
   "nullable": true
 };
-const schema148 = {
+const schema147 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1,
   "maximum": 2147483647,
   "nullable": true
 };
-function validate326(data, {
+function validate325(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7800,7 +7768,7 @@ function validate326(data, {
       errors++;
     }
   }
-  validate326.errors = vErrors;
+  validate325.errors = vErrors;
   return errors === 0;
 }
 const schema38 = {
@@ -7889,7 +7857,7 @@ function validate77(data, {
   validate77.errors = vErrors;
   return errors === 0;
 }
-const schema149 = {
+const schema148 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -7897,13 +7865,13 @@ const schema149 = {
   },
   "nullable": true
 };
-const schema150 = {
+const schema149 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0,
   "maximum": 2147483647
 };
-function validate331(data, {
+function validate330(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7979,10 +7947,10 @@ function validate331(data, {
       errors++;
     }
   }
-  validate331.errors = vErrors;
+  validate330.errors = vErrors;
   return errors === 0;
 }
-function validate330(data, {
+function validate329(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8025,21 +7993,21 @@ function validate330(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate331(data[i0], {
+      if (!validate330(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate331.errors : vErrors.concat(validate331.errors);
+        vErrors = vErrors === null ? validate330.errors : vErrors.concat(validate330.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate330.errors = vErrors;
+  validate329.errors = vErrors;
   return errors === 0;
 }
-function validate325(data, {
+function validate324(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8065,13 +8033,13 @@ function validate325(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.runAsUser !== undefined) {
-      if (!validate326(data.runAsUser, {
+      if (!validate325(data.runAsUser, {
         instancePath: instancePath + "/runAsUser",
         parentData: data,
         parentDataProperty: "runAsUser",
         rootData
       })) {
-        vErrors = vErrors === null ? validate326.errors : vErrors.concat(validate326.errors);
+        vErrors = vErrors === null ? validate325.errors : vErrors.concat(validate325.errors);
         errors = vErrors.length;
       }
     }
@@ -8098,21 +8066,21 @@ function validate325(data, {
       }
     }
     if (data.supplementalGroups !== undefined) {
-      if (!validate330(data.supplementalGroups, {
+      if (!validate329(data.supplementalGroups, {
         instancePath: instancePath + "/supplementalGroups",
         parentData: data,
         parentDataProperty: "supplementalGroups",
         rootData
       })) {
-        vErrors = vErrors === null ? validate330.errors : vErrors.concat(validate330.errors);
+        vErrors = vErrors === null ? validate329.errors : vErrors.concat(validate329.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate325.errors = vErrors;
+  validate324.errors = vErrors;
   return errors === 0;
 }
-const schema151 = {
+const schema150 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -8120,7 +8088,7 @@ const schema151 = {
   },
   "nullable": true
 };
-const schema152 = {
+const schema151 = {
   "type": "object",
   "properties": {
     "prefix": {
@@ -8214,7 +8182,7 @@ function validate79(data, {
   validate79.errors = vErrors;
   return errors === 0;
 }
-function validate336(data, {
+function validate335(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8272,10 +8240,10 @@ function validate336(data, {
     }
     errors++;
   }
-  validate336.errors = vErrors;
+  validate335.errors = vErrors;
   return errors === 0;
 }
-function validate335(data, {
+function validate334(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8318,21 +8286,21 @@ function validate335(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate336(data[i0], {
+      if (!validate335(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate336.errors : vErrors.concat(validate336.errors);
+        vErrors = vErrors === null ? validate335.errors : vErrors.concat(validate335.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate335.errors = vErrors;
+  validate334.errors = vErrors;
   return errors === 0;
 }
-const schema153 = {
+const schema152 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -8340,7 +8308,7 @@ const schema153 = {
   },
   "nullable": true
 };
-const schema154 = {
+const schema153 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -8426,7 +8394,7 @@ function validate82(data, {
   validate82.errors = vErrors;
   return errors === 0;
 }
-const schema155 = {
+const schema154 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -8436,7 +8404,7 @@ const schema155 = {
   },
   "nullable": true
 };
-function validate345(data, {
+function validate344(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8489,10 +8457,10 @@ function validate345(data, {
       }
     }
   }
-  validate345.errors = vErrors;
+  validate344.errors = vErrors;
   return errors === 0;
 }
-const schema156 = {
+const schema155 = {
   "type": "object",
   "required": ["secretName"],
   "properties": {
@@ -8502,7 +8470,7 @@ const schema156 = {
   },
   "nullable": true
 };
-function validate348(data, {
+function validate347(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8555,10 +8523,10 @@ function validate348(data, {
       }
     }
   }
-  validate348.errors = vErrors;
+  validate347.errors = vErrors;
   return errors === 0;
 }
-const schema157 = {
+const schema156 = {
   "type": "object",
   "required": ["claimName"],
   "properties": {
@@ -8571,7 +8539,7 @@ const schema157 = {
   },
   "nullable": true
 };
-function validate351(data, {
+function validate350(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8635,10 +8603,10 @@ function validate351(data, {
       }
     }
   }
-  validate351.errors = vErrors;
+  validate350.errors = vErrors;
   return errors === 0;
 }
-const schema158 = {
+const schema157 = {
   "type": "object",
   "properties": {
     "medium": {
@@ -8650,12 +8618,12 @@ const schema158 = {
   },
   "nullable": true
 };
-const schema159 = {
+const schema158 = {
   "type": "string",
   "enum": ["Memory"],
   "nullable": true
 };
-function validate356(data, {
+function validate355(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8685,7 +8653,7 @@ function validate356(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema159.enum
+        allowedValues: schema158.enum
       }
     };
     if (vErrors === null) {
@@ -8695,7 +8663,7 @@ function validate356(data, {
     }
     errors++;
   }
-  validate356.errors = vErrors;
+  validate355.errors = vErrors;
   return errors === 0;
 }
 const schema69 = {
@@ -8748,7 +8716,7 @@ function validate133(data, {
   validate133.errors = vErrors;
   return errors === 0;
 }
-function validate355(data, {
+function validate354(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8774,13 +8742,13 @@ function validate355(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.medium !== undefined) {
-      if (!validate356(data.medium, {
+      if (!validate355(data.medium, {
         instancePath: instancePath + "/medium",
         parentData: data,
         parentDataProperty: "medium",
         rootData
       })) {
-        vErrors = vErrors === null ? validate356.errors : vErrors.concat(validate356.errors);
+        vErrors = vErrors === null ? validate355.errors : vErrors.concat(validate355.errors);
         errors = vErrors.length;
       }
     }
@@ -8796,10 +8764,10 @@ function validate355(data, {
       }
     }
   }
-  validate355.errors = vErrors;
+  validate354.errors = vErrors;
   return errors === 0;
 }
-function validate343(data, {
+function validate342(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8836,46 +8804,46 @@ function validate343(data, {
       }
     }
     if (data.configMap !== undefined) {
-      if (!validate345(data.configMap, {
+      if (!validate344(data.configMap, {
         instancePath: instancePath + "/configMap",
         parentData: data,
         parentDataProperty: "configMap",
         rootData
       })) {
-        vErrors = vErrors === null ? validate345.errors : vErrors.concat(validate345.errors);
+        vErrors = vErrors === null ? validate344.errors : vErrors.concat(validate344.errors);
         errors = vErrors.length;
       }
     }
     if (data.secret !== undefined) {
-      if (!validate348(data.secret, {
+      if (!validate347(data.secret, {
         instancePath: instancePath + "/secret",
         parentData: data,
         parentDataProperty: "secret",
         rootData
       })) {
-        vErrors = vErrors === null ? validate348.errors : vErrors.concat(validate348.errors);
+        vErrors = vErrors === null ? validate347.errors : vErrors.concat(validate347.errors);
         errors = vErrors.length;
       }
     }
     if (data.persistentVolumeClaim !== undefined) {
-      if (!validate351(data.persistentVolumeClaim, {
+      if (!validate350(data.persistentVolumeClaim, {
         instancePath: instancePath + "/persistentVolumeClaim",
         parentData: data,
         parentDataProperty: "persistentVolumeClaim",
         rootData
       })) {
-        vErrors = vErrors === null ? validate351.errors : vErrors.concat(validate351.errors);
+        vErrors = vErrors === null ? validate350.errors : vErrors.concat(validate350.errors);
         errors = vErrors.length;
       }
     }
     if (data.emptyDir !== undefined) {
-      if (!validate355(data.emptyDir, {
+      if (!validate354(data.emptyDir, {
         instancePath: instancePath + "/emptyDir",
         parentData: data,
         parentDataProperty: "emptyDir",
         rootData
       })) {
-        vErrors = vErrors === null ? validate355.errors : vErrors.concat(validate355.errors);
+        vErrors = vErrors === null ? validate354.errors : vErrors.concat(validate354.errors);
         errors = vErrors.length;
       }
     }
@@ -8895,10 +8863,10 @@ function validate343(data, {
     }
     errors++;
   }
-  validate343.errors = vErrors;
+  validate342.errors = vErrors;
   return errors === 0;
 }
-function validate342(data, {
+function validate341(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8941,21 +8909,21 @@ function validate342(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate343(data[i0], {
+      if (!validate342(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate343.errors : vErrors.concat(validate343.errors);
+        vErrors = vErrors === null ? validate342.errors : vErrors.concat(validate342.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate342.errors = vErrors;
+  validate341.errors = vErrors;
   return errors === 0;
 }
-const schema160 = {
+const schema159 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -8963,7 +8931,7 @@ const schema160 = {
   },
   "nullable": true
 };
-const schema161 = {
+const schema160 = {
   "type": "object",
   "required": ["name", "mountPath"],
   "properties": {
@@ -8981,12 +8949,12 @@ const schema161 = {
     }
   }
 };
-const schema162 = {
+const schema161 = {
   "type": "string",
   "minLength": 2,
   "maxLength": 256
 };
-function validate365(data, {
+function validate364(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9043,16 +9011,16 @@ function validate365(data, {
     }
     errors++;
   }
-  validate365.errors = vErrors;
+  validate364.errors = vErrors;
   return errors === 0;
 }
-const schema163 = {
+const schema162 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 256,
   "nullable": true
 };
-function validate367(data, {
+function validate366(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9110,10 +9078,10 @@ function validate367(data, {
       errors++;
     }
   }
-  validate367.errors = vErrors;
+  validate366.errors = vErrors;
   return errors === 0;
 }
-function validate363(data, {
+function validate362(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9166,24 +9134,24 @@ function validate363(data, {
       }
     }
     if (data.mountPath !== undefined) {
-      if (!validate365(data.mountPath, {
+      if (!validate364(data.mountPath, {
         instancePath: instancePath + "/mountPath",
         parentData: data,
         parentDataProperty: "mountPath",
         rootData
       })) {
-        vErrors = vErrors === null ? validate365.errors : vErrors.concat(validate365.errors);
+        vErrors = vErrors === null ? validate364.errors : vErrors.concat(validate364.errors);
         errors = vErrors.length;
       }
     }
     if (data.subPath !== undefined) {
-      if (!validate367(data.subPath, {
+      if (!validate366(data.subPath, {
         instancePath: instancePath + "/subPath",
         parentData: data,
         parentDataProperty: "subPath",
         rootData
       })) {
-        vErrors = vErrors === null ? validate367.errors : vErrors.concat(validate367.errors);
+        vErrors = vErrors === null ? validate366.errors : vErrors.concat(validate366.errors);
         errors = vErrors.length;
       }
     }
@@ -9214,10 +9182,10 @@ function validate363(data, {
     }
     errors++;
   }
-  validate363.errors = vErrors;
+  validate362.errors = vErrors;
   return errors === 0;
 }
-function validate362(data, {
+function validate361(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9260,27 +9228,27 @@ function validate362(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate363(data[i0], {
+      if (!validate362(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate363.errors : vErrors.concat(validate363.errors);
+        vErrors = vErrors === null ? validate362.errors : vErrors.concat(validate362.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate362.errors = vErrors;
+  validate361.errors = vErrors;
   return errors === 0;
 }
-const schema164 = {
+const schema163 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 512,
   "nullable": true
 };
-function validate372(data, {
+function validate371(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9338,15 +9306,15 @@ function validate372(data, {
       errors++;
     }
   }
-  validate372.errors = vErrors;
+  validate371.errors = vErrors;
   return errors === 0;
 }
-const schema165 = {
+const schema164 = {
   "type": "string",
   "enum": ["Always", "IfNotPresent", "Never"],
   "nullable": true
 };
-function validate374(data, {
+function validate373(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9376,7 +9344,7 @@ function validate374(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema165.enum
+        allowedValues: schema164.enum
       }
     };
     if (vErrors === null) {
@@ -9386,10 +9354,10 @@ function validate374(data, {
     }
     errors++;
   }
-  validate374.errors = vErrors;
+  validate373.errors = vErrors;
   return errors === 0;
 }
-const schema166 = {
+const schema165 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -9397,7 +9365,7 @@ const schema166 = {
   },
   "nullable": true
 };
-const schema167 = {
+const schema166 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -9406,7 +9374,7 @@ const schema167 = {
     }
   }
 };
-function validate377(data, {
+function validate376(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9458,10 +9426,10 @@ function validate377(data, {
     }
     errors++;
   }
-  validate377.errors = vErrors;
+  validate376.errors = vErrors;
   return errors === 0;
 }
-function validate376(data, {
+function validate375(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9504,21 +9472,21 @@ function validate376(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate377(data[i0], {
+      if (!validate376(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate377.errors : vErrors.concat(validate377.errors);
+        vErrors = vErrors === null ? validate376.errors : vErrors.concat(validate376.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate376.errors = vErrors;
+  validate375.errors = vErrors;
   return errors === 0;
 }
-const schema168 = {
+const schema167 = {
   "type": "object",
   "properties": {
     "requests": {
@@ -9743,7 +9711,7 @@ function validate83(data, {
   validate83.errors = vErrors;
   return errors === 0;
 }
-function validate381(data, {
+function validate380(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9791,7 +9759,7 @@ function validate381(data, {
       }
     }
   }
-  validate381.errors = vErrors;
+  validate380.errors = vErrors;
   return errors === 0;
 }
 const schema63 = {
@@ -9907,7 +9875,7 @@ function validate126(data, {
   validate126.errors = vErrors;
   return errors === 0;
 }
-const schema169 = {
+const schema168 = {
   "type": "array",
   "maxItems": 32,
   "items": {
@@ -9915,7 +9883,7 @@ const schema169 = {
   },
   "nullable": true
 };
-const schema170 = {
+const schema169 = {
   "type": "object",
   "properties": {
     "key": {
@@ -9935,12 +9903,12 @@ const schema170 = {
     }
   }
 };
-const schema171 = {
+const schema170 = {
   "type": "string",
   "maxLength": 316,
   "nullable": true
 };
-function validate388(data, {
+function validate387(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9982,15 +9950,15 @@ function validate388(data, {
       errors++;
     }
   }
-  validate388.errors = vErrors;
+  validate387.errors = vErrors;
   return errors === 0;
 }
-const schema172 = {
+const schema171 = {
   "type": "string",
   "enum": ["Exists", "Equal"],
   "nullable": true
 };
-function validate390(data, {
+function validate389(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10020,7 +9988,7 @@ function validate390(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema172.enum
+        allowedValues: schema171.enum
       }
     };
     if (vErrors === null) {
@@ -10030,15 +9998,15 @@ function validate390(data, {
     }
     errors++;
   }
-  validate390.errors = vErrors;
+  validate389.errors = vErrors;
   return errors === 0;
 }
-const schema173 = {
+const schema172 = {
   "type": "string",
   "maxLength": 63,
   "nullable": true
 };
-function validate392(data, {
+function validate391(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10080,15 +10048,15 @@ function validate392(data, {
       errors++;
     }
   }
-  validate392.errors = vErrors;
+  validate391.errors = vErrors;
   return errors === 0;
 }
-const schema174 = {
+const schema173 = {
   "type": "string",
   "enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"],
   "nullable": true
 };
-function validate394(data, {
+function validate393(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10118,7 +10086,7 @@ function validate394(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema174.enum
+        allowedValues: schema173.enum
       }
     };
     if (vErrors === null) {
@@ -10128,7 +10096,7 @@ function validate394(data, {
     }
     errors++;
   }
-  validate394.errors = vErrors;
+  validate393.errors = vErrors;
   return errors === 0;
 }
 const schema67 = {
@@ -10199,7 +10167,7 @@ function validate131(data, {
   validate131.errors = vErrors;
   return errors === 0;
 }
-function validate387(data, {
+function validate386(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10209,46 +10177,46 @@ function validate387(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.key !== undefined) {
-      if (!validate388(data.key, {
+      if (!validate387(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
         rootData
       })) {
-        vErrors = vErrors === null ? validate388.errors : vErrors.concat(validate388.errors);
+        vErrors = vErrors === null ? validate387.errors : vErrors.concat(validate387.errors);
         errors = vErrors.length;
       }
     }
     if (data.operator !== undefined) {
-      if (!validate390(data.operator, {
+      if (!validate389(data.operator, {
         instancePath: instancePath + "/operator",
         parentData: data,
         parentDataProperty: "operator",
         rootData
       })) {
-        vErrors = vErrors === null ? validate390.errors : vErrors.concat(validate390.errors);
+        vErrors = vErrors === null ? validate389.errors : vErrors.concat(validate389.errors);
         errors = vErrors.length;
       }
     }
     if (data.value !== undefined) {
-      if (!validate392(data.value, {
+      if (!validate391(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate392.errors : vErrors.concat(validate392.errors);
+        vErrors = vErrors === null ? validate391.errors : vErrors.concat(validate391.errors);
         errors = vErrors.length;
       }
     }
     if (data.effect !== undefined) {
-      if (!validate394(data.effect, {
+      if (!validate393(data.effect, {
         instancePath: instancePath + "/effect",
         parentData: data,
         parentDataProperty: "effect",
         rootData
       })) {
-        vErrors = vErrors === null ? validate394.errors : vErrors.concat(validate394.errors);
+        vErrors = vErrors === null ? validate393.errors : vErrors.concat(validate393.errors);
         errors = vErrors.length;
       }
     }
@@ -10279,10 +10247,10 @@ function validate387(data, {
     }
     errors++;
   }
-  validate387.errors = vErrors;
+  validate386.errors = vErrors;
   return errors === 0;
 }
-function validate386(data, {
+function validate385(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10325,21 +10293,21 @@ function validate386(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate387(data[i0], {
+      if (!validate386(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate387.errors : vErrors.concat(validate387.errors);
+        vErrors = vErrors === null ? validate386.errors : vErrors.concat(validate386.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate386.errors = vErrors;
+  validate385.errors = vErrors;
   return errors === 0;
 }
-const schema175 = {
+const schema174 = {
   "type": "object",
   "properties": {
     "nodeAffinity": {
@@ -10354,7 +10322,7 @@ const schema175 = {
   },
   "nullable": true
 };
-const schema176 = {
+const schema175 = {
   "type": "object",
   "properties": {
     "requiredDuringSchedulingIgnoredDuringExecution": {
@@ -10366,7 +10334,7 @@ const schema176 = {
   },
   "nullable": true
 };
-const schema177 = {
+const schema176 = {
   "type": "object",
   "required": ["nodeSelectorTerms"],
   "properties": {
@@ -10376,7 +10344,7 @@ const schema177 = {
   },
   "nullable": true
 };
-const schema178 = {
+const schema177 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -10796,7 +10764,7 @@ function validate91(data, {
   validate91.errors = vErrors;
   return errors === 0;
 }
-function validate402(data, {
+function validate401(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10865,10 +10833,10 @@ function validate402(data, {
     }
     errors++;
   }
-  validate402.errors = vErrors;
+  validate401.errors = vErrors;
   return errors === 0;
 }
-function validate401(data, {
+function validate400(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10910,21 +10878,21 @@ function validate401(data, {
       errors++;
     }
     if (data.nodeSelectorTerms !== undefined) {
-      if (!validate402(data.nodeSelectorTerms, {
+      if (!validate401(data.nodeSelectorTerms, {
         instancePath: instancePath + "/nodeSelectorTerms",
         parentData: data,
         parentDataProperty: "nodeSelectorTerms",
         rootData
       })) {
-        vErrors = vErrors === null ? validate402.errors : vErrors.concat(validate402.errors);
+        vErrors = vErrors === null ? validate401.errors : vErrors.concat(validate401.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate401.errors = vErrors;
+  validate400.errors = vErrors;
   return errors === 0;
 }
-const schema179 = {
+const schema178 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -10932,7 +10900,7 @@ const schema179 = {
   },
   "nullable": true
 };
-const schema180 = {
+const schema179 = {
   "type": "object",
   "required": ["weight", "preference"],
   "properties": {
@@ -11029,7 +10997,7 @@ function validate104(data, {
   validate104.errors = vErrors;
   return errors === 0;
 }
-function validate407(data, {
+function validate406(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11108,10 +11076,10 @@ function validate407(data, {
     }
     errors++;
   }
-  validate407.errors = vErrors;
+  validate406.errors = vErrors;
   return errors === 0;
 }
-function validate406(data, {
+function validate405(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11154,21 +11122,21 @@ function validate406(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate407(data[i0], {
+      if (!validate406(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate407.errors : vErrors.concat(validate407.errors);
+        vErrors = vErrors === null ? validate406.errors : vErrors.concat(validate406.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate406.errors = vErrors;
+  validate405.errors = vErrors;
   return errors === 0;
 }
-function validate400(data, {
+function validate399(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11194,29 +11162,29 @@ function validate400(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.requiredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate401(data.requiredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate400(data.requiredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/requiredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "requiredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate401.errors : vErrors.concat(validate401.errors);
+        vErrors = vErrors === null ? validate400.errors : vErrors.concat(validate400.errors);
         errors = vErrors.length;
       }
     }
     if (data.preferredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate406(data.preferredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate405(data.preferredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/preferredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "preferredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate406.errors : vErrors.concat(validate406.errors);
+        vErrors = vErrors === null ? validate405.errors : vErrors.concat(validate405.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate400.errors = vErrors;
+  validate399.errors = vErrors;
   return errors === 0;
 }
 const schema58 = {
@@ -11744,7 +11712,7 @@ function validate112(data, {
   validate112.errors = vErrors;
   return errors === 0;
 }
-function validate399(data, {
+function validate398(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11770,13 +11738,13 @@ function validate399(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.nodeAffinity !== undefined) {
-      if (!validate400(data.nodeAffinity, {
+      if (!validate399(data.nodeAffinity, {
         instancePath: instancePath + "/nodeAffinity",
         parentData: data,
         parentDataProperty: "nodeAffinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate400.errors : vErrors.concat(validate400.errors);
+        vErrors = vErrors === null ? validate399.errors : vErrors.concat(validate399.errors);
         errors = vErrors.length;
       }
     }
@@ -11803,10 +11771,10 @@ function validate399(data, {
       }
     }
   }
-  validate399.errors = vErrors;
+  validate398.errors = vErrors;
   return errors === 0;
 }
-const schema181 = {
+const schema180 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -11814,7 +11782,7 @@ const schema181 = {
   },
   "nullable": true
 };
-const schema182 = {
+const schema181 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -11829,12 +11797,12 @@ const schema182 = {
     }
   }
 };
-const schema183 = {
+const schema182 = {
   "type": "string",
   "maxLength": 4096,
   "nullable": true
 };
-function validate419(data, {
+function validate418(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11876,10 +11844,10 @@ function validate419(data, {
       errors++;
     }
   }
-  validate419.errors = vErrors;
+  validate418.errors = vErrors;
   return errors === 0;
 }
-const schema184 = {
+const schema183 = {
   "type": "object",
   "properties": {
     "secretKeyRef": {
@@ -12001,7 +11969,7 @@ function validate122(data, {
   validate122.errors = vErrors;
   return errors === 0;
 }
-function validate421(data, {
+function validate420(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12049,10 +12017,10 @@ function validate421(data, {
       }
     }
   }
-  validate421.errors = vErrors;
+  validate420.errors = vErrors;
   return errors === 0;
 }
-function validate417(data, {
+function validate416(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12089,24 +12057,24 @@ function validate417(data, {
       }
     }
     if (data.value !== undefined) {
-      if (!validate419(data.value, {
+      if (!validate418(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate419.errors : vErrors.concat(validate419.errors);
+        vErrors = vErrors === null ? validate418.errors : vErrors.concat(validate418.errors);
         errors = vErrors.length;
       }
     }
     if (data.valueFrom !== undefined) {
-      if (!validate421(data.valueFrom, {
+      if (!validate420(data.valueFrom, {
         instancePath: instancePath + "/valueFrom",
         parentData: data,
         parentDataProperty: "valueFrom",
         rootData
       })) {
-        vErrors = vErrors === null ? validate421.errors : vErrors.concat(validate421.errors);
+        vErrors = vErrors === null ? validate420.errors : vErrors.concat(validate420.errors);
         errors = vErrors.length;
       }
     }
@@ -12126,10 +12094,10 @@ function validate417(data, {
     }
     errors++;
   }
-  validate417.errors = vErrors;
+  validate416.errors = vErrors;
   return errors === 0;
 }
-function validate416(data, {
+function validate415(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12172,21 +12140,21 @@ function validate416(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate417(data[i0], {
+      if (!validate416(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate417.errors : vErrors.concat(validate417.errors);
+        vErrors = vErrors === null ? validate416.errors : vErrors.concat(validate416.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate416.errors = vErrors;
+  validate415.errors = vErrors;
   return errors === 0;
 }
-const schema185 = {
+const schema184 = {
   "type": "object",
   "maxProperties": 32,
   "additionalProperties": {
@@ -12195,11 +12163,11 @@ const schema185 = {
   "properties": {},
   "nullable": true
 };
-const schema186 = {
+const schema185 = {
   "type": "string",
   "maxLength": 4096
 };
-function validate432(data, {
+function validate431(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12240,10 +12208,10 @@ function validate432(data, {
     }
     errors++;
   }
-  validate432.errors = vErrors;
+  validate431.errors = vErrors;
   return errors === 0;
 }
-function validate431(data, {
+function validate430(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12285,21 +12253,21 @@ function validate431(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate432(data[key0], {
+      if (!validate431(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate432.errors : vErrors.concat(validate432.errors);
+        vErrors = vErrors === null ? validate431.errors : vErrors.concat(validate431.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate431.errors = vErrors;
+  validate430.errors = vErrors;
   return errors === 0;
 }
-function validate310(data, {
+function validate309(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12325,13 +12293,13 @@ function validate310(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.nodes !== undefined) {
-      if (!validate311(data.nodes, {
+      if (!validate310(data.nodes, {
         instancePath: instancePath + "/nodes",
         parentData: data,
         parentDataProperty: "nodes",
         rootData
       })) {
-        vErrors = vErrors === null ? validate311.errors : vErrors.concat(validate311.errors);
+        vErrors = vErrors === null ? validate310.errors : vErrors.concat(validate310.errors);
         errors = vErrors.length;
       }
     }
@@ -12347,101 +12315,101 @@ function validate310(data, {
       }
     }
     if (data.topologySpreadConstraints !== undefined) {
-      if (!validate314(data.topologySpreadConstraints, {
+      if (!validate313(data.topologySpreadConstraints, {
         instancePath: instancePath + "/topologySpreadConstraints",
         parentData: data,
         parentDataProperty: "topologySpreadConstraints",
         rootData
       })) {
-        vErrors = vErrors === null ? validate314.errors : vErrors.concat(validate314.errors);
+        vErrors = vErrors === null ? validate313.errors : vErrors.concat(validate313.errors);
         errors = vErrors.length;
       }
     }
     if (data.securityContext !== undefined) {
-      if (!validate325(data.securityContext, {
+      if (!validate324(data.securityContext, {
         instancePath: instancePath + "/securityContext",
         parentData: data,
         parentDataProperty: "securityContext",
         rootData
       })) {
-        vErrors = vErrors === null ? validate325.errors : vErrors.concat(validate325.errors);
+        vErrors = vErrors === null ? validate324.errors : vErrors.concat(validate324.errors);
         errors = vErrors.length;
       }
     }
     if (data.envFrom !== undefined) {
-      if (!validate335(data.envFrom, {
+      if (!validate334(data.envFrom, {
         instancePath: instancePath + "/envFrom",
         parentData: data,
         parentDataProperty: "envFrom",
         rootData
       })) {
-        vErrors = vErrors === null ? validate335.errors : vErrors.concat(validate335.errors);
+        vErrors = vErrors === null ? validate334.errors : vErrors.concat(validate334.errors);
         errors = vErrors.length;
       }
     }
     if (data.volumes !== undefined) {
-      if (!validate342(data.volumes, {
+      if (!validate341(data.volumes, {
         instancePath: instancePath + "/volumes",
         parentData: data,
         parentDataProperty: "volumes",
         rootData
       })) {
-        vErrors = vErrors === null ? validate342.errors : vErrors.concat(validate342.errors);
+        vErrors = vErrors === null ? validate341.errors : vErrors.concat(validate341.errors);
         errors = vErrors.length;
       }
     }
     if (data.volumeMounts !== undefined) {
-      if (!validate362(data.volumeMounts, {
+      if (!validate361(data.volumeMounts, {
         instancePath: instancePath + "/volumeMounts",
         parentData: data,
         parentDataProperty: "volumeMounts",
         rootData
       })) {
-        vErrors = vErrors === null ? validate362.errors : vErrors.concat(validate362.errors);
+        vErrors = vErrors === null ? validate361.errors : vErrors.concat(validate361.errors);
         errors = vErrors.length;
       }
     }
     if (data.image !== undefined) {
-      if (!validate372(data.image, {
+      if (!validate371(data.image, {
         instancePath: instancePath + "/image",
         parentData: data,
         parentDataProperty: "image",
         rootData
       })) {
-        vErrors = vErrors === null ? validate372.errors : vErrors.concat(validate372.errors);
+        vErrors = vErrors === null ? validate371.errors : vErrors.concat(validate371.errors);
         errors = vErrors.length;
       }
     }
     if (data.imagePullPolicy !== undefined) {
-      if (!validate374(data.imagePullPolicy, {
+      if (!validate373(data.imagePullPolicy, {
         instancePath: instancePath + "/imagePullPolicy",
         parentData: data,
         parentDataProperty: "imagePullPolicy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate374.errors : vErrors.concat(validate374.errors);
+        vErrors = vErrors === null ? validate373.errors : vErrors.concat(validate373.errors);
         errors = vErrors.length;
       }
     }
     if (data.imagePullSecrets !== undefined) {
-      if (!validate376(data.imagePullSecrets, {
+      if (!validate375(data.imagePullSecrets, {
         instancePath: instancePath + "/imagePullSecrets",
         parentData: data,
         parentDataProperty: "imagePullSecrets",
         rootData
       })) {
-        vErrors = vErrors === null ? validate376.errors : vErrors.concat(validate376.errors);
+        vErrors = vErrors === null ? validate375.errors : vErrors.concat(validate375.errors);
         errors = vErrors.length;
       }
     }
     if (data.resources !== undefined) {
-      if (!validate381(data.resources, {
+      if (!validate380(data.resources, {
         instancePath: instancePath + "/resources",
         parentData: data,
         parentDataProperty: "resources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate381.errors : vErrors.concat(validate381.errors);
+        vErrors = vErrors === null ? validate380.errors : vErrors.concat(validate380.errors);
         errors = vErrors.length;
       }
     }
@@ -12457,35 +12425,35 @@ function validate310(data, {
       }
     }
     if (data.tolerations !== undefined) {
-      if (!validate386(data.tolerations, {
+      if (!validate385(data.tolerations, {
         instancePath: instancePath + "/tolerations",
         parentData: data,
         parentDataProperty: "tolerations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate386.errors : vErrors.concat(validate386.errors);
+        vErrors = vErrors === null ? validate385.errors : vErrors.concat(validate385.errors);
         errors = vErrors.length;
       }
     }
     if (data.affinity !== undefined) {
-      if (!validate399(data.affinity, {
+      if (!validate398(data.affinity, {
         instancePath: instancePath + "/affinity",
         parentData: data,
         parentDataProperty: "affinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate399.errors : vErrors.concat(validate399.errors);
+        vErrors = vErrors === null ? validate398.errors : vErrors.concat(validate398.errors);
         errors = vErrors.length;
       }
     }
     if (data.env !== undefined) {
-      if (!validate416(data.env, {
+      if (!validate415(data.env, {
         instancePath: instancePath + "/env",
         parentData: data,
         parentDataProperty: "env",
         rootData
       })) {
-        vErrors = vErrors === null ? validate416.errors : vErrors.concat(validate416.errors);
+        vErrors = vErrors === null ? validate415.errors : vErrors.concat(validate415.errors);
         errors = vErrors.length;
       }
     }
@@ -12534,27 +12502,27 @@ function validate310(data, {
       }
     }
     if (data.podAnnotations !== undefined) {
-      if (!validate431(data.podAnnotations, {
+      if (!validate430(data.podAnnotations, {
         instancePath: instancePath + "/podAnnotations",
         parentData: data,
         parentDataProperty: "podAnnotations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate431.errors : vErrors.concat(validate431.errors);
+        vErrors = vErrors === null ? validate430.errors : vErrors.concat(validate430.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate310.errors = vErrors;
+  validate309.errors = vErrors;
   return errors === 0;
 }
-const schema187 = {
+const schema186 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 63,
   "nullable": true
 };
-function validate436(data, {
+function validate435(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12612,10 +12580,10 @@ function validate436(data, {
       errors++;
     }
   }
-  validate436.errors = vErrors;
+  validate435.errors = vErrors;
   return errors === 0;
 }
-const schema188 = {
+const schema187 = {
   "type": "integer",
   "format": "int32",
   "default": 3,
@@ -12623,7 +12591,7 @@ const schema188 = {
   "maximum": 100,
   "nullable": true
 };
-function validate439(data, {
+function validate438(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12699,7 +12667,7 @@ function validate439(data, {
       errors++;
     }
   }
-  validate439.errors = vErrors;
+  validate438.errors = vErrors;
   return errors === 0;
 }
 const schema64 = {
@@ -12965,90 +12933,90 @@ function validate147(data, {
       }
     }
     if (data.training !== undefined) {
-      if (!validate218(data.training, {
+      if (!validate217(data.training, {
         instancePath: instancePath + "/training",
         parentData: data,
         parentDataProperty: "training",
         rootData
       })) {
-        vErrors = vErrors === null ? validate218.errors : vErrors.concat(validate218.errors);
+        vErrors = vErrors === null ? validate217.errors : vErrors.concat(validate217.errors);
         errors = vErrors.length;
       }
     }
     if (data.checkpoint !== undefined) {
-      if (!validate247(data.checkpoint, {
+      if (!validate246(data.checkpoint, {
         instancePath: instancePath + "/checkpoint",
         parentData: data,
         parentDataProperty: "checkpoint",
         rootData
       })) {
-        vErrors = vErrors === null ? validate247.errors : vErrors.concat(validate247.errors);
+        vErrors = vErrors === null ? validate246.errors : vErrors.concat(validate246.errors);
         errors = vErrors.length;
       }
     }
     if (data.evaluation !== undefined) {
-      if (!validate253(data.evaluation, {
+      if (!validate252(data.evaluation, {
         instancePath: instancePath + "/evaluation",
         parentData: data,
         parentDataProperty: "evaluation",
         rootData
       })) {
-        vErrors = vErrors === null ? validate253.errors : vErrors.concat(validate253.errors);
+        vErrors = vErrors === null ? validate252.errors : vErrors.concat(validate252.errors);
         errors = vErrors.length;
       }
     }
     if (data.acceptance !== undefined) {
-      if (!validate286(data.acceptance, {
+      if (!validate285(data.acceptance, {
         instancePath: instancePath + "/acceptance",
         parentData: data,
         parentDataProperty: "acceptance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate286.errors : vErrors.concat(validate286.errors);
+        vErrors = vErrors === null ? validate285.errors : vErrors.concat(validate285.errors);
         errors = vErrors.length;
       }
     }
     if (data.output !== undefined) {
-      if (!validate292(data.output, {
+      if (!validate291(data.output, {
         instancePath: instancePath + "/output",
         parentData: data,
         parentDataProperty: "output",
         rootData
       })) {
-        vErrors = vErrors === null ? validate292.errors : vErrors.concat(validate292.errors);
+        vErrors = vErrors === null ? validate291.errors : vErrors.concat(validate291.errors);
         errors = vErrors.length;
       }
     }
     if (data.sources !== undefined) {
-      if (!validate295(data.sources, {
+      if (!validate294(data.sources, {
         instancePath: instancePath + "/sources",
         parentData: data,
         parentDataProperty: "sources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate295.errors : vErrors.concat(validate295.errors);
+        vErrors = vErrors === null ? validate294.errors : vErrors.concat(validate294.errors);
         errors = vErrors.length;
       }
     }
     if (data.trainer !== undefined) {
-      if (!validate310(data.trainer, {
+      if (!validate309(data.trainer, {
         instancePath: instancePath + "/trainer",
         parentData: data,
         parentDataProperty: "trainer",
         rootData
       })) {
-        vErrors = vErrors === null ? validate310.errors : vErrors.concat(validate310.errors);
+        vErrors = vErrors === null ? validate309.errors : vErrors.concat(validate309.errors);
         errors = vErrors.length;
       }
     }
     if (data.queueName !== undefined) {
-      if (!validate436(data.queueName, {
+      if (!validate435(data.queueName, {
         instancePath: instancePath + "/queueName",
         parentData: data,
         parentDataProperty: "queueName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate436.errors : vErrors.concat(validate436.errors);
+        vErrors = vErrors === null ? validate435.errors : vErrors.concat(validate435.errors);
         errors = vErrors.length;
       }
     }
@@ -13064,13 +13032,13 @@ function validate147(data, {
       }
     }
     if (data.backoffLimit !== undefined) {
-      if (!validate439(data.backoffLimit, {
+      if (!validate438(data.backoffLimit, {
         instancePath: instancePath + "/backoffLimit",
         parentData: data,
         parentDataProperty: "backoffLimit",
         rootData
       })) {
-        vErrors = vErrors === null ? validate439.errors : vErrors.concat(validate439.errors);
+        vErrors = vErrors === null ? validate438.errors : vErrors.concat(validate438.errors);
         errors = vErrors.length;
       }
     }
@@ -13148,7 +13116,7 @@ function validate147(data, {
   validate147.errors = vErrors;
   return errors === 0;
 }
-const schema189 = {
+const schema188 = {
   "type": "object",
   "default": {
     "observedGeneration": -1
@@ -13208,12 +13176,12 @@ const schema189 = {
   },
   "nullable": true
 };
-const schema190 = {
+const schema189 = {
   "type": "integer",
   "format": "int64",
   "nullable": true
 };
-function validate448(data, {
+function validate447(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13255,15 +13223,15 @@ function validate448(data, {
       errors++;
     }
   }
-  validate448.errors = vErrors;
+  validate447.errors = vErrors;
   return errors === 0;
 }
-const schema191 = {
+const schema190 = {
   "type": "string",
   "enum": ["Pending", "Running", "Suspended", "Succeeded", "Failed"],
   "nullable": true
 };
-function validate450(data, {
+function validate449(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13293,7 +13261,7 @@ function validate450(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema191.enum
+        allowedValues: schema190.enum
       }
     };
     if (vErrors === null) {
@@ -13303,7 +13271,7 @@ function validate450(data, {
     }
     errors++;
   }
-  validate450.errors = vErrors;
+  validate449.errors = vErrors;
   return errors === 0;
 }
 const schema66 = {
@@ -13357,7 +13325,7 @@ function validate130(data, {
   validate130.errors = vErrors;
   return errors === 0;
 }
-const schema192 = {
+const schema191 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -13365,7 +13333,7 @@ const schema192 = {
   },
   "nullable": true
 };
-const schema193 = {
+const schema192 = {
   "type": "object",
   "required": ["type", "status", "lastTransitionTime", "reason", "message"],
   "properties": {
@@ -13389,11 +13357,11 @@ const schema193 = {
     }
   }
 };
-const schema194 = {
+const schema193 = {
   "type": "string",
   "maxLength": 64
 };
-function validate456(data, {
+function validate455(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13434,14 +13402,14 @@ function validate456(data, {
     }
     errors++;
   }
-  validate456.errors = vErrors;
+  validate455.errors = vErrors;
   return errors === 0;
 }
-const schema195 = {
+const schema194 = {
   "type": "string",
   "enum": ["True", "False", "Unknown"]
 };
-function validate458(data, {
+function validate457(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13471,7 +13439,7 @@ function validate458(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema195.enum
+        allowedValues: schema194.enum
       }
     };
     if (vErrors === null) {
@@ -13481,14 +13449,14 @@ function validate458(data, {
     }
     errors++;
   }
-  validate458.errors = vErrors;
+  validate457.errors = vErrors;
   return errors === 0;
 }
-const schema196 = {
+const schema195 = {
   "type": "string",
   "format": "date-time"
 };
-function validate461(data, {
+function validate460(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13529,14 +13497,14 @@ function validate461(data, {
     }
     errors++;
   }
-  validate461.errors = vErrors;
+  validate460.errors = vErrors;
   return errors === 0;
 }
-const schema197 = {
+const schema196 = {
   "type": "string",
   "maxLength": 2048
 };
-function validate464(data, {
+function validate463(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13577,10 +13545,10 @@ function validate464(data, {
     }
     errors++;
   }
-  validate464.errors = vErrors;
+  validate463.errors = vErrors;
   return errors === 0;
 }
-function validate455(data, {
+function validate454(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13670,24 +13638,24 @@ function validate455(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate456(data.type, {
+      if (!validate455(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate456.errors : vErrors.concat(validate456.errors);
+        vErrors = vErrors === null ? validate455.errors : vErrors.concat(validate455.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate458(data.status, {
+      if (!validate457(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate458.errors : vErrors.concat(validate458.errors);
+        vErrors = vErrors === null ? validate457.errors : vErrors.concat(validate457.errors);
         errors = vErrors.length;
       }
     }
@@ -13703,13 +13671,13 @@ function validate455(data, {
       }
     }
     if (data.lastTransitionTime !== undefined) {
-      if (!validate461(data.lastTransitionTime, {
+      if (!validate460(data.lastTransitionTime, {
         instancePath: instancePath + "/lastTransitionTime",
         parentData: data,
         parentDataProperty: "lastTransitionTime",
         rootData
       })) {
-        vErrors = vErrors === null ? validate461.errors : vErrors.concat(validate461.errors);
+        vErrors = vErrors === null ? validate460.errors : vErrors.concat(validate460.errors);
         errors = vErrors.length;
       }
     }
@@ -13725,13 +13693,13 @@ function validate455(data, {
       }
     }
     if (data.message !== undefined) {
-      if (!validate464(data.message, {
+      if (!validate463(data.message, {
         instancePath: instancePath + "/message",
         parentData: data,
         parentDataProperty: "message",
         rootData
       })) {
-        vErrors = vErrors === null ? validate464.errors : vErrors.concat(validate464.errors);
+        vErrors = vErrors === null ? validate463.errors : vErrors.concat(validate463.errors);
         errors = vErrors.length;
       }
     }
@@ -13751,10 +13719,10 @@ function validate455(data, {
     }
     errors++;
   }
-  validate455.errors = vErrors;
+  validate454.errors = vErrors;
   return errors === 0;
 }
-function validate454(data, {
+function validate453(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13797,21 +13765,21 @@ function validate454(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate455(data[i0], {
+      if (!validate454(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate455.errors : vErrors.concat(validate455.errors);
+        vErrors = vErrors === null ? validate454.errors : vErrors.concat(validate454.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate454.errors = vErrors;
+  validate453.errors = vErrors;
   return errors === 0;
 }
-const schema198 = {
+const schema197 = {
   "type": "object",
   "properties": {
     "number": {
@@ -13886,7 +13854,7 @@ function validate136(data, {
   validate136.errors = vErrors;
   return errors === 0;
 }
-function validate469(data, {
+function validate468(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13978,10 +13946,10 @@ function validate469(data, {
       }
     }
   }
-  validate469.errors = vErrors;
+  validate468.errors = vErrors;
   return errors === 0;
 }
-const schema199 = {
+const schema198 = {
   "type": "object",
   "properties": {
     "step": {
@@ -14104,7 +14072,7 @@ function validate134(data, {
   validate134.errors = vErrors;
   return errors === 0;
 }
-const schema200 = {
+const schema199 = {
   "type": "array",
   "maxItems": 20,
   "items": {
@@ -14112,7 +14080,7 @@ const schema200 = {
   },
   "nullable": true
 };
-const schema201 = {
+const schema200 = {
   "type": "object",
   "required": ["step"],
   "properties": {
@@ -14127,12 +14095,12 @@ const schema201 = {
     }
   }
 };
-const schema202 = {
+const schema201 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0
 };
-function validate495(data, {
+function validate494(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14191,10 +14159,10 @@ function validate495(data, {
       errors++;
     }
   }
-  validate495.errors = vErrors;
+  validate494.errors = vErrors;
   return errors === 0;
 }
-function validate494(data, {
+function validate493(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14220,13 +14188,13 @@ function validate494(data, {
       errors++;
     }
     if (data.step !== undefined) {
-      if (!validate495(data.step, {
+      if (!validate494(data.step, {
         instancePath: instancePath + "/step",
         parentData: data,
         parentDataProperty: "step",
         rootData
       })) {
-        vErrors = vErrors === null ? validate495.errors : vErrors.concat(validate495.errors);
+        vErrors = vErrors === null ? validate494.errors : vErrors.concat(validate494.errors);
         errors = vErrors.length;
       }
     }
@@ -14268,10 +14236,10 @@ function validate494(data, {
     }
     errors++;
   }
-  validate494.errors = vErrors;
+  validate493.errors = vErrors;
   return errors === 0;
 }
-function validate493(data, {
+function validate492(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14314,21 +14282,21 @@ function validate493(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate494(data[i0], {
+      if (!validate493(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate494.errors : vErrors.concat(validate494.errors);
+        vErrors = vErrors === null ? validate493.errors : vErrors.concat(validate493.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate493.errors = vErrors;
+  validate492.errors = vErrors;
   return errors === 0;
 }
-function validate477(data, {
+function validate476(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14519,21 +14487,21 @@ function validate477(data, {
       }
     }
     if (data.history !== undefined) {
-      if (!validate493(data.history, {
+      if (!validate492(data.history, {
         instancePath: instancePath + "/history",
         parentData: data,
         parentDataProperty: "history",
         rootData
       })) {
-        vErrors = vErrors === null ? validate493.errors : vErrors.concat(validate493.errors);
+        vErrors = vErrors === null ? validate492.errors : vErrors.concat(validate492.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate477.errors = vErrors;
+  validate476.errors = vErrors;
   return errors === 0;
 }
-const schema203 = {
+const schema202 = {
   "type": "object",
   "properties": {
     "step": {
@@ -14545,7 +14513,7 @@ const schema203 = {
   },
   "nullable": true
 };
-function validate502(data, {
+function validate501(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14593,10 +14561,10 @@ function validate502(data, {
       }
     }
   }
-  validate502.errors = vErrors;
+  validate501.errors = vErrors;
   return errors === 0;
 }
-const schema204 = {
+const schema203 = {
   "type": "object",
   "properties": {
     "stage": {
@@ -14617,13 +14585,13 @@ const schema204 = {
   },
   "nullable": true
 };
-const schema205 = {
+const schema204 = {
   "type": "integer",
   "minimum": 1,
   "maximum": 1000,
   "nullable": true
 };
-function validate507(data, {
+function validate506(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14683,7 +14651,7 @@ function validate507(data, {
       errors++;
     }
   }
-  validate507.errors = vErrors;
+  validate506.errors = vErrors;
   return errors === 0;
 }
 const schema71 = {
@@ -14736,7 +14704,7 @@ function validate135(data, {
   validate135.errors = vErrors;
   return errors === 0;
 }
-function validate506(data, {
+function validate505(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14762,13 +14730,13 @@ function validate506(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.stage !== undefined) {
-      if (!validate507(data.stage, {
+      if (!validate506(data.stage, {
         instancePath: instancePath + "/stage",
         parentData: data,
         parentDataProperty: "stage",
         rootData
       })) {
-        vErrors = vErrors === null ? validate507.errors : vErrors.concat(validate507.errors);
+        vErrors = vErrors === null ? validate506.errors : vErrors.concat(validate506.errors);
         errors = vErrors.length;
       }
     }
@@ -14817,10 +14785,10 @@ function validate506(data, {
       }
     }
   }
-  validate506.errors = vErrors;
+  validate505.errors = vErrors;
   return errors === 0;
 }
-const schema206 = {
+const schema205 = {
   "type": "object",
   "properties": {
     "image": {
@@ -14894,7 +14862,7 @@ function validate137(data, {
   validate137.errors = vErrors;
   return errors === 0;
 }
-function validate514(data, {
+function validate513(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14986,10 +14954,10 @@ function validate514(data, {
       }
     }
   }
-  validate514.errors = vErrors;
+  validate513.errors = vErrors;
   return errors === 0;
 }
-const schema207 = {
+const schema206 = {
   "type": "array",
   "maxItems": 8,
   "items": {
@@ -14997,7 +14965,7 @@ const schema207 = {
   },
   "nullable": true
 };
-const schema208 = {
+const schema207 = {
   "type": "object",
   "required": ["uri"],
   "properties": {
@@ -15015,11 +14983,11 @@ const schema208 = {
     }
   }
 };
-const schema209 = {
+const schema208 = {
   "type": "string",
   "maxLength": 1024
 };
-function validate524(data, {
+function validate523(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15060,15 +15028,15 @@ function validate524(data, {
     }
     errors++;
   }
-  validate524.errors = vErrors;
+  validate523.errors = vErrors;
   return errors === 0;
 }
-const schema210 = {
+const schema209 = {
   "type": "string",
   "maxLength": 256,
   "nullable": true
 };
-function validate527(data, {
+function validate526(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15110,10 +15078,10 @@ function validate527(data, {
       errors++;
     }
   }
-  validate527.errors = vErrors;
+  validate526.errors = vErrors;
   return errors === 0;
 }
-function validate523(data, {
+function validate522(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15139,13 +15107,13 @@ function validate523(data, {
       errors++;
     }
     if (data.uri !== undefined) {
-      if (!validate524(data.uri, {
+      if (!validate523(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate524.errors : vErrors.concat(validate524.errors);
+        vErrors = vErrors === null ? validate523.errors : vErrors.concat(validate523.errors);
         errors = vErrors.length;
       }
     }
@@ -15161,13 +15129,13 @@ function validate523(data, {
       }
     }
     if (data.revision !== undefined) {
-      if (!validate527(data.revision, {
+      if (!validate526(data.revision, {
         instancePath: instancePath + "/revision",
         parentData: data,
         parentDataProperty: "revision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate527.errors : vErrors.concat(validate527.errors);
+        vErrors = vErrors === null ? validate526.errors : vErrors.concat(validate526.errors);
         errors = vErrors.length;
       }
     }
@@ -15198,10 +15166,10 @@ function validate523(data, {
     }
     errors++;
   }
-  validate523.errors = vErrors;
+  validate522.errors = vErrors;
   return errors === 0;
 }
-function validate522(data, {
+function validate521(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15244,21 +15212,21 @@ function validate522(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate523(data[i0], {
+      if (!validate522(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate523.errors : vErrors.concat(validate523.errors);
+        vErrors = vErrors === null ? validate522.errors : vErrors.concat(validate522.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate522.errors = vErrors;
+  validate521.errors = vErrors;
   return errors === 0;
 }
-const schema211 = {
+const schema210 = {
   "type": "object",
   "properties": {
     "uri": {
@@ -15273,7 +15241,7 @@ const schema211 = {
   },
   "nullable": true
 };
-function validate532(data, {
+function validate531(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15332,10 +15300,10 @@ function validate532(data, {
       }
     }
   }
-  validate532.errors = vErrors;
+  validate531.errors = vErrors;
   return errors === 0;
 }
-const schema212 = {
+const schema211 = {
   "type": "object",
   "properties": {
     "pattern": {
@@ -15365,7 +15333,7 @@ const schema212 = {
   },
   "nullable": true
 };
-function validate537(data, {
+function validate536(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15479,10 +15447,10 @@ function validate537(data, {
       }
     }
   }
-  validate537.errors = vErrors;
+  validate536.errors = vErrors;
   return errors === 0;
 }
-const schema213 = {
+const schema212 = {
   "type": "object",
   "properties": {
     "convention": {
@@ -15506,7 +15474,7 @@ const schema213 = {
   },
   "nullable": true
 };
-function validate547(data, {
+function validate546(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15598,10 +15566,10 @@ function validate547(data, {
       }
     }
   }
-  validate547.errors = vErrors;
+  validate546.errors = vErrors;
   return errors === 0;
 }
-const schema214 = {
+const schema213 = {
   "type": "object",
   "properties": {
     "metric": {
@@ -15658,12 +15626,12 @@ const schema214 = {
   },
   "nullable": true
 };
-const schema215 = {
+const schema214 = {
   "type": "string",
   "maxLength": 8,
   "nullable": true
 };
-function validate569(data, {
+function validate568(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15705,10 +15673,10 @@ function validate569(data, {
       errors++;
     }
   }
-  validate569.errors = vErrors;
+  validate568.errors = vErrors;
   return errors === 0;
 }
-const schema216 = {
+const schema215 = {
   "type": "array",
   "maxItems": 3,
   "items": {
@@ -15716,7 +15684,7 @@ const schema216 = {
   },
   "nullable": true
 };
-const schema217 = {
+const schema216 = {
   "type": "object",
   "required": ["precision"],
   "properties": {
@@ -15734,11 +15702,11 @@ const schema217 = {
     }
   }
 };
-const schema218 = {
+const schema217 = {
   "type": "string",
   "maxLength": 8
 };
-function validate573(data, {
+function validate572(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15779,10 +15747,10 @@ function validate573(data, {
     }
     errors++;
   }
-  validate573.errors = vErrors;
+  validate572.errors = vErrors;
   return errors === 0;
 }
-function validate572(data, {
+function validate571(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15808,13 +15776,13 @@ function validate572(data, {
       errors++;
     }
     if (data.precision !== undefined) {
-      if (!validate573(data.precision, {
+      if (!validate572(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate573.errors : vErrors.concat(validate573.errors);
+        vErrors = vErrors === null ? validate572.errors : vErrors.concat(validate572.errors);
         errors = vErrors.length;
       }
     }
@@ -15867,10 +15835,10 @@ function validate572(data, {
     }
     errors++;
   }
-  validate572.errors = vErrors;
+  validate571.errors = vErrors;
   return errors === 0;
 }
-function validate571(data, {
+function validate570(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15913,21 +15881,21 @@ function validate571(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate572(data[i0], {
+      if (!validate571(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate572.errors : vErrors.concat(validate572.errors);
+        vErrors = vErrors === null ? validate571.errors : vErrors.concat(validate571.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate571.errors = vErrors;
+  validate570.errors = vErrors;
   return errors === 0;
 }
-function validate555(data, {
+function validate554(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -16096,24 +16064,24 @@ function validate555(data, {
       }
     }
     if (data.precision !== undefined) {
-      if (!validate569(data.precision, {
+      if (!validate568(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate569.errors : vErrors.concat(validate569.errors);
+        vErrors = vErrors === null ? validate568.errors : vErrors.concat(validate568.errors);
         errors = vErrors.length;
       }
     }
     if (data.served !== undefined) {
-      if (!validate571(data.served, {
+      if (!validate570(data.served, {
         instancePath: instancePath + "/served",
         parentData: data,
         parentDataProperty: "served",
         rootData
       })) {
-        vErrors = vErrors === null ? validate571.errors : vErrors.concat(validate571.errors);
+        vErrors = vErrors === null ? validate570.errors : vErrors.concat(validate570.errors);
         errors = vErrors.length;
       }
     }
@@ -16140,10 +16108,10 @@ function validate555(data, {
       }
     }
   }
-  validate555.errors = vErrors;
+  validate554.errors = vErrors;
   return errors === 0;
 }
-const schema219 = {
+const schema218 = {
   "type": "object",
   "properties": {
     "uri": {
@@ -16164,7 +16132,7 @@ const schema219 = {
   },
   "nullable": true
 };
-function validate583(data, {
+function validate582(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -16245,10 +16213,10 @@ function validate583(data, {
       }
     }
   }
-  validate583.errors = vErrors;
+  validate582.errors = vErrors;
   return errors === 0;
 }
-function validate447(data, {
+function validate446(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -16274,24 +16242,24 @@ function validate447(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.observedGeneration !== undefined) {
-      if (!validate448(data.observedGeneration, {
+      if (!validate447(data.observedGeneration, {
         instancePath: instancePath + "/observedGeneration",
         parentData: data,
         parentDataProperty: "observedGeneration",
         rootData
       })) {
-        vErrors = vErrors === null ? validate448.errors : vErrors.concat(validate448.errors);
+        vErrors = vErrors === null ? validate447.errors : vErrors.concat(validate447.errors);
         errors = vErrors.length;
       }
     }
     if (data.phase !== undefined) {
-      if (!validate450(data.phase, {
+      if (!validate449(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate450.errors : vErrors.concat(validate450.errors);
+        vErrors = vErrors === null ? validate449.errors : vErrors.concat(validate449.errors);
         errors = vErrors.length;
       }
     }
@@ -16318,13 +16286,13 @@ function validate447(data, {
       }
     }
     if (data.conditions !== undefined) {
-      if (!validate454(data.conditions, {
+      if (!validate453(data.conditions, {
         instancePath: instancePath + "/conditions",
         parentData: data,
         parentDataProperty: "conditions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate454.errors : vErrors.concat(validate454.errors);
+        vErrors = vErrors === null ? validate453.errors : vErrors.concat(validate453.errors);
         errors = vErrors.length;
       }
     }
@@ -16340,128 +16308,128 @@ function validate447(data, {
       }
     }
     if (data.attempts !== undefined) {
-      if (!validate469(data.attempts, {
+      if (!validate468(data.attempts, {
         instancePath: instancePath + "/attempts",
         parentData: data,
         parentDataProperty: "attempts",
         rootData
       })) {
-        vErrors = vErrors === null ? validate469.errors : vErrors.concat(validate469.errors);
+        vErrors = vErrors === null ? validate468.errors : vErrors.concat(validate468.errors);
         errors = vErrors.length;
       }
     }
     if (data.progress !== undefined) {
-      if (!validate477(data.progress, {
+      if (!validate476(data.progress, {
         instancePath: instancePath + "/progress",
         parentData: data,
         parentDataProperty: "progress",
         rootData
       })) {
-        vErrors = vErrors === null ? validate477.errors : vErrors.concat(validate477.errors);
+        vErrors = vErrors === null ? validate476.errors : vErrors.concat(validate476.errors);
         errors = vErrors.length;
       }
     }
     if (data.best !== undefined) {
-      if (!validate502(data.best, {
+      if (!validate501(data.best, {
         instancePath: instancePath + "/best",
         parentData: data,
         parentDataProperty: "best",
         rootData
       })) {
-        vErrors = vErrors === null ? validate502.errors : vErrors.concat(validate502.errors);
+        vErrors = vErrors === null ? validate501.errors : vErrors.concat(validate501.errors);
         errors = vErrors.length;
       }
     }
     if (data.rollback !== undefined) {
-      if (!validate506(data.rollback, {
+      if (!validate505(data.rollback, {
         instancePath: instancePath + "/rollback",
         parentData: data,
         parentDataProperty: "rollback",
         rootData
       })) {
-        vErrors = vErrors === null ? validate506.errors : vErrors.concat(validate506.errors);
+        vErrors = vErrors === null ? validate505.errors : vErrors.concat(validate505.errors);
         errors = vErrors.length;
       }
     }
     if (data.trainer !== undefined) {
-      if (!validate514(data.trainer, {
+      if (!validate513(data.trainer, {
         instancePath: instancePath + "/trainer",
         parentData: data,
         parentDataProperty: "trainer",
         rootData
       })) {
-        vErrors = vErrors === null ? validate514.errors : vErrors.concat(validate514.errors);
+        vErrors = vErrors === null ? validate513.errors : vErrors.concat(validate513.errors);
         errors = vErrors.length;
       }
     }
     if (data.sources !== undefined) {
-      if (!validate522(data.sources, {
+      if (!validate521(data.sources, {
         instancePath: instancePath + "/sources",
         parentData: data,
         parentDataProperty: "sources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate522.errors : vErrors.concat(validate522.errors);
+        vErrors = vErrors === null ? validate521.errors : vErrors.concat(validate521.errors);
         errors = vErrors.length;
       }
     }
     if (data.checkpoint !== undefined) {
-      if (!validate532(data.checkpoint, {
+      if (!validate531(data.checkpoint, {
         instancePath: instancePath + "/checkpoint",
         parentData: data,
         parentDataProperty: "checkpoint",
         rootData
       })) {
-        vErrors = vErrors === null ? validate532.errors : vErrors.concat(validate532.errors);
+        vErrors = vErrors === null ? validate531.errors : vErrors.concat(validate531.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparsity !== undefined) {
-      if (!validate537(data.sparsity, {
+      if (!validate536(data.sparsity, {
         instancePath: instancePath + "/sparsity",
         parentData: data,
         parentDataProperty: "sparsity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate537.errors : vErrors.concat(validate537.errors);
+        vErrors = vErrors === null ? validate536.errors : vErrors.concat(validate536.errors);
         errors = vErrors.length;
       }
     }
     if (data.macs !== undefined) {
-      if (!validate547(data.macs, {
+      if (!validate546(data.macs, {
         instancePath: instancePath + "/macs",
         parentData: data,
         parentDataProperty: "macs",
         rootData
       })) {
-        vErrors = vErrors === null ? validate547.errors : vErrors.concat(validate547.errors);
+        vErrors = vErrors === null ? validate546.errors : vErrors.concat(validate546.errors);
         errors = vErrors.length;
       }
     }
     if (data.fid !== undefined) {
-      if (!validate555(data.fid, {
+      if (!validate554(data.fid, {
         instancePath: instancePath + "/fid",
         parentData: data,
         parentDataProperty: "fid",
         rootData
       })) {
-        vErrors = vErrors === null ? validate555.errors : vErrors.concat(validate555.errors);
+        vErrors = vErrors === null ? validate554.errors : vErrors.concat(validate554.errors);
         errors = vErrors.length;
       }
     }
     if (data.model !== undefined) {
-      if (!validate583(data.model, {
+      if (!validate582(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate583.errors : vErrors.concat(validate583.errors);
+        vErrors = vErrors === null ? validate582.errors : vErrors.concat(validate582.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate447.errors = vErrors;
+  validate446.errors = vErrors;
   return errors === 0;
 }
 function validate138(data, {
@@ -16567,13 +16535,13 @@ function validate138(data, {
       }
     }
     if (data.status !== undefined) {
-      if (!validate447(data.status, {
+      if (!validate446(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate447.errors : vErrors.concat(validate447.errors);
+        vErrors = vErrors === null ? validate446.errors : vErrors.concat(validate446.errors);
         errors = vErrors.length;
       }
     }

@@ -4,13 +4,14 @@ SparseDM (arXiv 2404.10445): sparsity rises in stages, the mask is recomputed in
 frozen and the model is fine-tuned with it. Optimizer, EMA and teacher carry over a stage boundary: a stage
 is nothing but a pattern with a range of steps.
 
-Worked example (repeated in test_schedule.py): `progressive`, target 2:4, 300 steps, 15 % frozen gives
-
-    7:8 [0, 60)   6:8 [60, 120)   5:8 [120, 180)   4:8 [180, 240)   2:4 [240, 300), frozen from step 255
-
-and with sparsity rising in the first 20 % of the steps and the mask frozen in the last 50 %
+Worked example (repeated in test_schedule.py): `progressive`, target 2:4, 300 steps; sparsity rises in the
+first 20 % of the steps, and the mask is frozen in the last 50 %
 
     7:8 [0, 15)   6:8 [15, 30)    5:8 [30, 45)     4:8 [45, 60)     2:4 [60, 300), frozen from step 150
+
+and with five equal parts, as in the paper: sparsity rises in 80 % of the steps, 15 % are frozen
+
+    7:8 [0, 60)   6:8 [60, 120)   5:8 [120, 180)   4:8 [180, 240)   2:4 [240, 300), frozen from step 255
 """
 
 from __future__ import annotations
@@ -87,19 +88,11 @@ def progressive_patterns(target: Pattern, family: str = "linear") -> list[Patter
     return [*looser, target]
 
 
-def equal_stages(patterns: Sequence[Pattern], total_steps: int) -> list[Stage]:
-    """Equal parts; a remainder goes to the later stages. With fewer steps than patterns the first ones drop
-    out."""
-    return _between(patterns, [i * total_steps // len(patterns) for i in range(len(patterns) + 1)])
-
-
 def ramped_stages(patterns: Sequence[Pattern], total_steps: int, ramp_percent: int) -> list[Stage]:
-    """All patterns but the last share the first `ramp_percent` of the steps; the last has the rest."""
+    """All patterns but the last share the first `ramp_percent` of the steps equally, a remainder going to the
+    later ones; the last has the rest. With fewer steps than patterns the first ones drop out."""
     ramp, looser = total_steps * ramp_percent // 100, len(patterns) - 1
-    return _between(patterns, [*(i * ramp // looser for i in range(looser)), ramp, total_steps])
-
-
-def _between(patterns: Sequence[Pattern], bounds: Sequence[int]) -> list[Stage]:
+    bounds = [*(i * ramp // looser for i in range(looser)), ramp if looser else 0, total_steps]
     ranges = [(p, a, b) for p, a, b in zip(patterns, bounds, bounds[1:], strict=False) if a < b]
     return [Stage(number, p, a, b) for number, (p, a, b) in enumerate(ranges, start=1)]
 
@@ -120,12 +113,12 @@ def build_schedule(
     total_steps: int,
     freeze_mask_percent: int,
     stages: Sequence[tuple[Pattern, int]] = (),
-    ramp_percent: int | None = None,
+    ramp_percent: int = 0,
     family: str = "linear",
     mask_update_steps: int = 1,
 ) -> Schedule:
     """`kind` is progressive, fixed or custom; `stages` belong to custom, `family` and `ramp_percent` to
-    progressive, where None means equal parts for all patterns, as in the paper.
+    progressive.
 
     The mask that is frozen is one of the target pattern: a freeze longer than the last stage begins with that
     stage. A freeze of 0 % never freezes.
@@ -136,11 +129,7 @@ def build_schedule(
         made = custom_stages(stages)
     else:
         patterns = [target] if kind == "fixed" else progressive_patterns(target, family)
-        made = (
-            equal_stages(patterns, total_steps)
-            if ramp_percent is None or len(patterns) == 1
-            else ramped_stages(patterns, total_steps, ramp_percent)
-        )
+        made = ramped_stages(patterns, total_steps, ramp_percent)
     freeze_from = made[-1].end - made[-1].end * freeze_mask_percent // 100
     freeze_from = max(freeze_from, made[-1].start) if freeze_mask_percent else made[-1].end
     return Schedule(tuple(made), freeze_from, mask_update_steps)

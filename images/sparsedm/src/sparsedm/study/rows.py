@@ -39,6 +39,8 @@ PAPER_DISTILLATION = 0.1
 RAMP = 10
 FREEZE = 80
 PAPER_FREEZE = 15
+PAPER_RAMP = 80
+"""Gives the five patterns of both families up to 2:4 equal parts."""
 PATTERNS = ("1:4", "2:8", "2:4", "1:2", "4:8", "3:4")
 
 
@@ -88,9 +90,7 @@ class Row:
         if self.method not in ("asp", "masked-dense") and self.mask == "magnitude":
             schedule["freezeMaskPercent"] = self.freezing
         if self.schedule == "progressive":
-            schedule["family"] = self.family
-            if self.ramp:
-                schedule["rampPercent"] = self.ramp
+            schedule |= {"family": self.family, "rampPercent": self.ramp or PAPER_RAMP}
         return {
             "method": self.method,
             "pattern": self.pattern,

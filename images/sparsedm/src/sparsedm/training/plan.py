@@ -108,9 +108,9 @@ def schedule_of(config: TrainConfig) -> Schedule:
         spec.type if method.masks else "fixed",
         sparsity.pattern,
         config.training.steps,
-        (100 if stays else spec.freeze_mask_percent) if method.masks else 0,
+        (100 if stays else spec.frozen_percent) if method.masks else 0,
         spec.stages,
-        spec.ramp_percent if method.masks else None,
+        spec.rise_percent,
         spec.family,
         config.training.steps if stays else sparsity.mask_update_steps,
     )

@@ -334,7 +334,7 @@ export interface ISparseFinetune {
        */
       "schedule"?: {
         /**
-         * progressive goes through looser patterns in equal parts (see family), fixed has the target pattern from the first step, custom takes the stages given.
+         * progressive goes through looser patterns first (see family, rampPercent), fixed has the target pattern from the first step, custom takes the stages given.
          */
         "type"?: "progressive" | "fixed" | "custom";
         /**
@@ -355,11 +355,11 @@ export interface ISparseFinetune {
          */
         "family"?: "linear" | "doubling";
         /**
-         * Share of the steps, at the start, in which sparsity rises, for type progressive: the looser patterns divide it equally and the target pattern has the rest. When absent, every pattern has an equal part, as in the paper; short runs do better with 10 to 30.
+         * Share of the steps, at the start, in which sparsity rises, for type progressive: the looser patterns divide it equally and the target pattern has the rest. Absent means 10; 80 gives five patterns equal parts, as in the paper.
          */
         "rampPercent"?: number;
         /**
-         * Share of the steps, at the end, in which the mask no longer changes. It never begins before the last stage; 0 means that the mask moves to the end.
+         * Share of the steps, at the end, in which the mask no longer changes. It never begins before the last stage; 0 means that the mask moves to the end. Absent means 80; the paper has 15.
          */
         "freezeMaskPercent"?: number;
         /**

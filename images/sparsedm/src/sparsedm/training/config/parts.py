@@ -17,12 +17,14 @@ from sparsedm.training.config.reader import Reader, shown
 from sparsedm.training.config.spec import (
     ARCHITECTURES,
     FORMATS,
+    FREEZE_PERCENT,
     INITIALIZATIONS,
     LATENT_FORMATS,
     METHOD_NAMES,
     MIRRORED_FORMATS,
     PRECISIONS,
     PRESET_NAMES,
+    RAMP_PERCENT,
     REGRESSIONS,
     SCHEDULES,
     WEIGHT_SUFFIXES,
@@ -285,14 +287,14 @@ def _check_combination(r: Reader, method: str, mask_type: str, schedule: Schedul
 
 def _schedule(r: Reader, target: Pattern, total_steps: int) -> ScheduleSpec:
     kind = r.choice("type", SCHEDULES, "progressive")
-    freeze = r.integer("freezeMaskPercent", 15, 0, 100)
+    freeze = r.integer("freezeMaskPercent", FREEZE_PERCENT, 0, 100) if r.has("freezeMaskPercent") else None
     given = r.take("stages")
     if kind != "custom" and given:
         r.complain(
             "stages", f"must be absent when {r.at('type')} is {kind}: say type: custom to give your own."
         )
     stages = _stages(r, given, target, total_steps) if kind == "custom" else ()
-    ramp = r.integer("rampPercent", 0, 1, 99) or None
+    ramp = r.integer("rampPercent", RAMP_PERCENT, 1, 99) if r.has("rampPercent") else None
     if kind != "progressive" and ramp:
         r.complain("rampPercent", f"must be absent when {r.at('type')} is {kind}: it belongs to progressive.")
     family = r.choice("family", tuple(FAMILIES), "linear")

@@ -34,13 +34,13 @@ def check_effects(
     evaluation: EvaluationSpec,
 ) -> None:
     """Settings that would change nothing. A default is no setting, so that only another value can be one, and
-    0 is true of all; 0.0002 and 0.1 were every method's defaults, and older objects have them. The schema
+    0 is true of all; 0.0002, 0.1 and 15 were every method's defaults, and older objects have them. The schema
     says the same; test/integration/without-effect.yaml holds the cases."""
     method, schedule = METHODS[sparsity.method], sparsity.schedule
     if sparsity.method not in PULLING and sparsity.regularization not in (0.0002, 0.0):
         problems.add("sparsity.regularization", f"must be absent: it belongs to {', '.join(PULLING)}.")
     moves = method.trains and method.masks and method.moves_mask and sparsity.mask_type == "magnitude"
-    if schedule.freeze_mask_percent != 15 and not moves:
+    if schedule.freeze_mask_percent not in (None, 15) and not moves:
         problems.add("sparsity.schedule.freezeMaskPercent", "must be absent: no mask moves in this run.")
     if not method.masks and sparsity.pattern != Pattern(2, 4):
         problems.add("sparsity.pattern", f"must be absent: method {sparsity.method} masks nothing.")
