@@ -76,7 +76,7 @@ describe('a SparseFinetune is refused', () => {
       'an unknown architecture',
       { model: { architecture: 'gan' } },
       'spec.model.architecture',
-      'supported values: "uvit", "unet", "dit", "diffusers"',
+      'supported values: "uvit", "unet", "dit", "diffusers", "pipeline"',
     ],
     [
       'a preset of another architecture',
@@ -236,7 +236,7 @@ describe('a SparseFinetune is refused', () => {
         evaluation: { autoencoderUri: 'pvc://data/vae' },
       },
       'spec.dataset.horizontalFlip',
-      'this format holds latents: remove it',
+      'this format holds none: remove it',
     ],
     [
       'a claim without a path',
@@ -394,7 +394,7 @@ describe('a SparseFinetune is refused', () => {
       'a number of samples for a data set that has its own',
       { dataset: { samples: 10 } },
       'spec.dataset',
-      'remove it or write format: generated',
+      'remove it or write format: generated or prompts',
     ],
     [
       'a column of classes without a name',

@@ -18,6 +18,7 @@ FLOORS = (
     ("models",),
     ("data",),
     ("measure",),
+    ("pipelines",),
     ("artifact", "report"),
     ("training",),
     ("commands", "serve"),

@@ -540,9 +540,9 @@ def test_a_full_volume_ends_with_1_for_a_retry(place: Workplace, monkeypatch: py
     """/dev/full answers each write as a volume without room does."""
     output, save = place.directory / "full", artifact.save_weights
 
-    def onto_a_full_volume(directory: Path, weights: Any, staging: Path | None) -> dict[str, Any]:
+    def onto_a_full_volume(directory: Path, weights: Any, staging: Path | None, *how: Any) -> dict[str, Any]:
         ((staging or directory) / ".tmp-model.safetensors").symlink_to("/dev/full")
-        return save(directory, weights, staging)
+        return save(directory, weights, staging, *how)
 
     with monkeypatch.context() as patch:
         patch.setattr(artifact, "save_weights", onto_a_full_volume)

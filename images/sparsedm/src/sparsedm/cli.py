@@ -17,6 +17,7 @@ from sparsedm.errors import SparseDMError, storage_explained
 
 SUBCOMMANDS: dict[str, tuple[str, str]] = {
     "train": ("sparsedm.commands.train", "fine-tune a dense model to N:M sparsity, or train one"),
+    "record": ("sparsedm.commands.record", "record what a dense pipeline does, to train a sparse one on"),
     "evaluate": ("sparsedm.commands.evaluate", "compare a sparse model with its dense one"),
     "generate": ("sparsedm.commands.generate", "draw images of chosen classes"),
     "inspect": ("sparsedm.commands.inspect", "print what an artefact holds"),

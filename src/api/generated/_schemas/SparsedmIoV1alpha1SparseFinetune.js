@@ -1,6 +1,6 @@
 import { formats } from "@kubernetes-models/validate";
-export const validate = validate138;
-const schema74 = {
+export const validate = validate139;
+const schema75 = {
   "type": "object",
   "properties": {
     "apiVersion": {
@@ -13,7 +13,7 @@ const schema74 = {
       "$ref": "a6f0oUEaFqHmymdwnqPORTNOTU7GczWAkwGD0uYU"
     },
     "spec": {
-      "$ref": "SZ59GmB7KXarfTR9OzoNuumcHzbPI1jz129c4Oqi1xY"
+      "$ref": "Ac2Q7LtiLCXd0C78VRdd2HWWUr6Gd53KCe0OaG7AmLM"
     },
     "status": {
       "$ref": "mVJK9SHy5WK9z230f9ujIqVNK9cEG4ORWrWhqCNb8"
@@ -22,11 +22,11 @@ const schema74 = {
   "required": ["spec", "apiVersion", "kind"],
   "$id": "sparsedm.io.v1alpha1.SparseFinetune"
 };
-const schema75 = {
+const schema76 = {
   "type": "string",
   "enum": ["sparsedm.io/v1alpha1"]
 };
-function validate139(data, {
+function validate140(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -56,7 +56,7 @@ function validate139(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema75.enum
+        allowedValues: schema76.enum
       }
     };
     if (vErrors === null) {
@@ -66,14 +66,14 @@ function validate139(data, {
     }
     errors++;
   }
-  validate139.errors = vErrors;
+  validate140.errors = vErrors;
   return errors === 0;
 }
-const schema76 = {
+const schema77 = {
   "type": "string",
   "enum": ["SparseFinetune"]
 };
-function validate141(data, {
+function validate142(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -103,7 +103,7 @@ function validate141(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema76.enum
+        allowedValues: schema77.enum
       }
     };
     if (vErrors === null) {
@@ -113,15 +113,15 @@ function validate141(data, {
     }
     errors++;
   }
-  validate141.errors = vErrors;
+  validate142.errors = vErrors;
   return errors === 0;
 }
-const schema77 = {
+const schema78 = {
   "nullableRef": "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta#"
 };
-const schema78 = {};
-import { validate as validate144 } from "@kubernetes-models/apimachinery/_schemas/IoK8sApimachineryPkgApisMetaV1ObjectMeta";
-function validate143(data, {
+const schema79 = {};
+import { validate as validate145 } from "@kubernetes-models/apimachinery/_schemas/IoK8sApimachineryPkgApisMetaV1ObjectMeta";
+function validate144(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -130,28 +130,28 @@ function validate143(data, {
   let vErrors = null;
   let errors = 0;
   if (data !== null) {
-    if (!validate144(data, {
+    if (!validate145(data, {
       instancePath,
       parentData,
       parentDataProperty,
       rootData
     })) {
-      vErrors = vErrors === null ? validate144.errors : vErrors.concat(validate144.errors);
+      vErrors = vErrors === null ? validate145.errors : vErrors.concat(validate145.errors);
       errors = vErrors.length;
     }
   }
-  validate143.errors = vErrors;
+  validate144.errors = vErrors;
   return errors === 0;
 }
-const schema79 = {
+const schema80 = {
   "type": "object",
   "required": ["model", "dataset", "output"],
   "properties": {
     "model": {
-      "$ref": "Hyqo01i5lbu60kyPRGn7DM8Te5MNnN652b00OGmdtQ"
+      "$ref": "s3cqM4rwka7fHqncvHr1vetWL8GW1ECDCYYlNaggk"
     },
     "dataset": {
-      "$ref": "PVGn6Dq9RZi9inhMWluXEOEQcuYA8Rq0iyvm5Xr8x0"
+      "$ref": "gKdctvKE9wQEDofmHnjjaNCWIeW9R8PzOJANITSSOg"
     },
     "sparsity": {
       "$ref": "dJvuUjBEty7WDnYnNOO0GKcmkY2rZritOM9nfXcBgg"
@@ -163,7 +163,7 @@ const schema79 = {
       "$ref": "af9B2lo0DJPvECOToRPLpQharGUjZQgZ0ElVlph6m6c"
     },
     "evaluation": {
-      "$ref": "iwEM7TBn5G0ecfipjYaOuy8EA3WLlogK4u4q65d5L4"
+      "$ref": "EV5s2r8US6woIVzcMnAD0y7AY9FQd05TWR4PDxNMk"
     },
     "acceptance": {
       "$ref": "8E6i6PWFzRe03K3nRqbHXvVULjeSDkMfKzBR5lgIG8Q"
@@ -203,11 +203,11 @@ const schema79 = {
     }
   }
 };
-const schema80 = {
+const schema81 = {
   "type": "object",
   "properties": {
     "architecture": {
-      "$ref": "cgMTHJDw0aDV75sP7Cxg0umk526dS3oHzTEEAbPlYw"
+      "$ref": "n1YWGaNUs9k2S4uUz1cvE7l7oWYFDXHV8m6p0Ouo"
     },
     "preset": {
       "$ref": "rXZ5pXPb2TmBqIdE3rkuTZHUnXGbZrJnH16q4qF1SA"
@@ -225,13 +225,13 @@ const schema80 = {
       "$ref": "39h5nfFhMniSN0E8ysGt1m8rpFdXl8DxA5DeWj62Y"
     },
     "teacher": {
-      "$ref": "Zt9qXUavUlqUCM8FeparJU94AGkK7dsqC86WZ4j8"
+      "$ref": "J3mT6ckvHZH6HlZJraRHK5jKTY4gyDbVh1XhC21AWg"
     }
   }
 };
 const schema10 = {
   "type": "string",
-  "enum": ["uvit", "unet", "dit", "diffusers"],
+  "enum": ["uvit", "unet", "dit", "diffusers", "pipeline"],
   "default": "uvit",
   "nullable": true
 };
@@ -259,7 +259,7 @@ function validate25(data, {
     }
     errors++;
   }
-  if (!(data === "uvit" || data === "unet" || data === "dit" || data === "diffusers")) {
+  if (!(data === "uvit" || data === "unet" || data === "dit" || data === "diffusers" || data === "pipeline")) {
     const err1 = {
       instancePath,
       schemaPath: "#/enum",
@@ -1759,13 +1759,13 @@ function validate27(data, {
   validate27.errors = vErrors;
   return errors === 0;
 }
-const schema81 = {
+const schema82 = {
   "type": "string",
   "enum": ["pretrained", "random"],
   "default": "pretrained",
   "nullable": true
 };
-function validate152(data, {
+function validate153(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1795,7 +1795,7 @@ function validate152(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema81.enum
+        allowedValues: schema82.enum
       }
     };
     if (vErrors === null) {
@@ -1805,10 +1805,10 @@ function validate152(data, {
     }
     errors++;
   }
-  validate152.errors = vErrors;
+  validate153.errors = vErrors;
   return errors === 0;
 }
-const schema82 = {
+const schema83 = {
   "type": "object",
   "required": ["uri"],
   "properties": {
@@ -1919,7 +1919,7 @@ function validate65(data, {
   validate65.errors = vErrors;
   return errors === 0;
 }
-function validate154(data, {
+function validate155(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1983,7 +1983,7 @@ function validate154(data, {
       }
     }
   }
-  validate154.errors = vErrors;
+  validate155.errors = vErrors;
   return errors === 0;
 }
 const schema27 = {
@@ -2036,12 +2036,12 @@ function validate66(data, {
   validate66.errors = vErrors;
   return errors === 0;
 }
-const schema83 = {
+const schema84 = {
   "type": "object",
   "required": ["pretrained"],
   "properties": {
     "architecture": {
-      "$ref": "cgMTHJDw0aDV75sP7Cxg0umk526dS3oHzTEEAbPlYw"
+      "$ref": "n1YWGaNUs9k2S4uUz1cvE7l7oWYFDXHV8m6p0Ouo"
     },
     "preset": {
       "$ref": "rXZ5pXPb2TmBqIdE3rkuTZHUnXGbZrJnH16q4qF1SA"
@@ -2055,7 +2055,7 @@ const schema83 = {
   },
   "nullable": true
 };
-const schema84 = {
+const schema85 = {
   "type": "object",
   "required": ["uri"],
   "properties": {
@@ -2067,7 +2067,7 @@ const schema84 = {
     }
   }
 };
-function validate163(data, {
+function validate164(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2130,10 +2130,10 @@ function validate163(data, {
     }
     errors++;
   }
-  validate163.errors = vErrors;
+  validate164.errors = vErrors;
   return errors === 0;
 }
-function validate159(data, {
+function validate160(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2208,21 +2208,21 @@ function validate159(data, {
       }
     }
     if (data.pretrained !== undefined) {
-      if (!validate163(data.pretrained, {
+      if (!validate164(data.pretrained, {
         instancePath: instancePath + "/pretrained",
         parentData: data,
         parentDataProperty: "pretrained",
         rootData
       })) {
-        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
+        vErrors = vErrors === null ? validate164.errors : vErrors.concat(validate164.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate159.errors = vErrors;
+  validate160.errors = vErrors;
   return errors === 0;
 }
-function validate148(data, {
+function validate149(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2265,24 +2265,24 @@ function validate148(data, {
       }
     }
     if (data.initialization !== undefined) {
-      if (!validate152(data.initialization, {
+      if (!validate153(data.initialization, {
         instancePath: instancePath + "/initialization",
         parentData: data,
         parentDataProperty: "initialization",
         rootData
       })) {
-        vErrors = vErrors === null ? validate152.errors : vErrors.concat(validate152.errors);
+        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
         errors = vErrors.length;
       }
     }
     if (data.pretrained !== undefined) {
-      if (!validate154(data.pretrained, {
+      if (!validate155(data.pretrained, {
         instancePath: instancePath + "/pretrained",
         parentData: data,
         parentDataProperty: "pretrained",
         rootData
       })) {
-        vErrors = vErrors === null ? validate154.errors : vErrors.concat(validate154.errors);
+        vErrors = vErrors === null ? validate155.errors : vErrors.concat(validate155.errors);
         errors = vErrors.length;
       }
     }
@@ -2298,13 +2298,13 @@ function validate148(data, {
       }
     }
     if (data.teacher !== undefined) {
-      if (!validate159(data.teacher, {
+      if (!validate160(data.teacher, {
         instancePath: instancePath + "/teacher",
         parentData: data,
         parentDataProperty: "teacher",
         rootData
       })) {
-        vErrors = vErrors === null ? validate159.errors : vErrors.concat(validate159.errors);
+        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
         errors = vErrors.length;
       }
     }
@@ -2324,15 +2324,15 @@ function validate148(data, {
     }
     errors++;
   }
-  validate148.errors = vErrors;
+  validate149.errors = vErrors;
   return errors === 0;
 }
-const schema85 = {
+const schema86 = {
   "type": "object",
   "required": ["format"],
   "properties": {
     "format": {
-      "$ref": "JFtk0uV9HeZYiiyNXOOt0FbBaEaHwB77wM0hM6wcbA"
+      "$ref": "vWRDvXxZWzH0DsHF4sktB4jWI61EDZCUahK53wxwKc"
     },
     "uri": {
       "$ref": "39h5nfFhMniSN0E8ysGt1m8rpFdXl8DxA5DeWj62Y"
@@ -2345,14 +2345,23 @@ const schema85 = {
     },
     "horizontalFlip": {
       "$ref": "hsGPmGwy4VrrbOBJwiGgjUKGPtMFeHO5cmtUu5ZUh0"
+    },
+    "callsPerTrajectory": {
+      "$ref": "XBWq56FKfnYCQXZilWAeweLVi1HqKEbA5nOzZLPMLSM"
+    },
+    "imageSize": {
+      "$ref": "MBgBsQSKNcw93vki7F79lLBOafbvQv5xoKUTjnRtrSc"
+    },
+    "guidanceScale": {
+      "$ref": "triI4p4jR1VsJNdOdCgEEN6uJnBJpkOpNyBzeCsmYM"
     }
   }
 };
-const schema86 = {
+const schema87 = {
   "type": "string",
-  "enum": ["fashion-mnist", "cifar10", "celeba", "image-folder", "imagenet256-features", "imagenet512-features", "mscoco256-features", "emoji-features", "generated"]
+  "enum": ["fashion-mnist", "cifar10", "celeba", "image-folder", "imagenet256-features", "imagenet512-features", "mscoco256-features", "emoji-features", "generated", "prompts", "recording"]
 };
-function validate170(data, {
+function validate171(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2376,13 +2385,13 @@ function validate170(data, {
     }
     errors++;
   }
-  if (!(data === "fashion-mnist" || data === "cifar10" || data === "celeba" || data === "image-folder" || data === "imagenet256-features" || data === "imagenet512-features" || data === "mscoco256-features" || data === "emoji-features" || data === "generated")) {
+  if (!(data === "fashion-mnist" || data === "cifar10" || data === "celeba" || data === "image-folder" || data === "imagenet256-features" || data === "imagenet512-features" || data === "mscoco256-features" || data === "emoji-features" || data === "generated" || data === "prompts" || data === "recording")) {
     const err1 = {
       instancePath,
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema86.enum
+        allowedValues: schema87.enum
       }
     };
     if (vErrors === null) {
@@ -2392,7 +2401,7 @@ function validate170(data, {
     }
     errors++;
   }
-  validate170.errors = vErrors;
+  validate171.errors = vErrors;
   return errors === 0;
 }
 const schema33 = {
@@ -2462,13 +2471,13 @@ function validate72(data, {
   validate72.errors = vErrors;
   return errors === 0;
 }
-const schema87 = {
+const schema88 = {
   "type": "integer",
   "minimum": 1,
   "maximum": 10000000,
   "nullable": true
 };
-function validate174(data, {
+function validate175(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2528,7 +2537,7 @@ function validate174(data, {
       errors++;
     }
   }
-  validate174.errors = vErrors;
+  validate175.errors = vErrors;
   return errors === 0;
 }
 const schema39 = {
@@ -2562,7 +2571,195 @@ function validate78(data, {
   validate78.errors = vErrors;
   return errors === 0;
 }
-function validate169(data, {
+const schema71 = {
+  "type": "integer",
+  "minimum": 1,
+  "maximum": 1000,
+  "nullable": true
+};
+function validate135(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "integer"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data == "number" && isFinite(data)) {
+    if (data > 1000 || isNaN(data)) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maximum",
+        keyword: "maximum",
+        params: {
+          comparison: "<=",
+          limit: 1000
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data < 1 || isNaN(data)) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/minimum",
+        keyword: "minimum",
+        params: {
+          comparison: ">=",
+          limit: 1
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+  }
+  validate135.errors = vErrors;
+  return errors === 0;
+}
+const schema89 = {
+  "type": "integer",
+  "minimum": 16,
+  "maximum": 4096,
+  "nullable": true
+};
+function validate179(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "integer"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data == "number" && isFinite(data)) {
+    if (data > 4096 || isNaN(data)) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maximum",
+        keyword: "maximum",
+        params: {
+          comparison: "<=",
+          limit: 4096
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+    if (data < 16 || isNaN(data)) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/minimum",
+        keyword: "minimum",
+        params: {
+          comparison: ">=",
+          limit: 16
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+  }
+  validate179.errors = vErrors;
+  return errors === 0;
+}
+const schema30 = {
+  "type": "string",
+  "maxLength": 20,
+  "nullable": true
+};
+function validate69(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data === "string") {
+    if (func2(data) > 20) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 20
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+  }
+  validate69.errors = vErrors;
+  return errors === 0;
+}
+function validate170(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2588,13 +2785,13 @@ function validate169(data, {
       errors++;
     }
     if (data.format !== undefined) {
-      if (!validate170(data.format, {
+      if (!validate171(data.format, {
         instancePath: instancePath + "/format",
         parentData: data,
         parentDataProperty: "format",
         rootData
       })) {
-        vErrors = vErrors === null ? validate170.errors : vErrors.concat(validate170.errors);
+        vErrors = vErrors === null ? validate171.errors : vErrors.concat(validate171.errors);
         errors = vErrors.length;
       }
     }
@@ -2621,13 +2818,13 @@ function validate169(data, {
       }
     }
     if (data.samples !== undefined) {
-      if (!validate174(data.samples, {
+      if (!validate175(data.samples, {
         instancePath: instancePath + "/samples",
         parentData: data,
         parentDataProperty: "samples",
         rootData
       })) {
-        vErrors = vErrors === null ? validate174.errors : vErrors.concat(validate174.errors);
+        vErrors = vErrors === null ? validate175.errors : vErrors.concat(validate175.errors);
         errors = vErrors.length;
       }
     }
@@ -2639,6 +2836,39 @@ function validate169(data, {
         rootData
       })) {
         vErrors = vErrors === null ? validate78.errors : vErrors.concat(validate78.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.callsPerTrajectory !== undefined) {
+      if (!validate135(data.callsPerTrajectory, {
+        instancePath: instancePath + "/callsPerTrajectory",
+        parentData: data,
+        parentDataProperty: "callsPerTrajectory",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.imageSize !== undefined) {
+      if (!validate179(data.imageSize, {
+        instancePath: instancePath + "/imageSize",
+        parentData: data,
+        parentDataProperty: "imageSize",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate179.errors : vErrors.concat(validate179.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.guidanceScale !== undefined) {
+      if (!validate69(data.guidanceScale, {
+        instancePath: instancePath + "/guidanceScale",
+        parentData: data,
+        parentDataProperty: "guidanceScale",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate69.errors : vErrors.concat(validate69.errors);
         errors = vErrors.length;
       }
     }
@@ -2658,10 +2888,10 @@ function validate169(data, {
     }
     errors++;
   }
-  validate169.errors = vErrors;
+  validate170.errors = vErrors;
   return errors === 0;
 }
-const schema88 = {
+const schema90 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -2695,13 +2925,13 @@ const schema88 = {
   },
   "nullable": true
 };
-const schema89 = {
+const schema91 = {
   "type": "string",
   "maxLength": 5,
   "default": "2:4",
   "nullable": true
 };
-function validate179(data, {
+function validate184(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2743,16 +2973,16 @@ function validate179(data, {
       errors++;
     }
   }
-  validate179.errors = vErrors;
+  validate184.errors = vErrors;
   return errors === 0;
 }
-const schema90 = {
+const schema92 = {
   "type": "string",
   "enum": ["sparsedm", "sr-ste", "sr-ste-decoupled", "ste", "s-ste", "cast", "asp", "dense", "masked-dense"],
   "default": "sparsedm",
   "nullable": true
 };
-function validate181(data, {
+function validate186(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2782,7 +3012,7 @@ function validate181(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema90.enum
+        allowedValues: schema92.enum
       }
     };
     if (vErrors === null) {
@@ -2792,16 +3022,16 @@ function validate181(data, {
     }
     errors++;
   }
-  validate181.errors = vErrors;
+  validate186.errors = vErrors;
   return errors === 0;
 }
-const schema91 = {
+const schema93 = {
   "type": "string",
   "enum": ["magnitude", "random", "fixed"],
   "default": "magnitude",
   "nullable": true
 };
-function validate183(data, {
+function validate188(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2831,7 +3061,7 @@ function validate183(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema91.enum
+        allowedValues: schema93.enum
       }
     };
     if (vErrors === null) {
@@ -2841,7 +3071,7 @@ function validate183(data, {
     }
     errors++;
   }
-  validate183.errors = vErrors;
+  validate188.errors = vErrors;
   return errors === 0;
 }
 const schema28 = {
@@ -2875,7 +3105,7 @@ function validate67(data, {
   validate67.errors = vErrors;
   return errors === 0;
 }
-const schema92 = {
+const schema94 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -2903,13 +3133,13 @@ const schema92 = {
   },
   "nullable": true
 };
-const schema93 = {
+const schema95 = {
   "type": "string",
   "enum": ["progressive", "fixed", "custom"],
   "default": "progressive",
   "nullable": true
 };
-function validate187(data, {
+function validate192(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2939,7 +3169,7 @@ function validate187(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema93.enum
+        allowedValues: schema95.enum
       }
     };
     if (vErrors === null) {
@@ -2949,10 +3179,10 @@ function validate187(data, {
     }
     errors++;
   }
-  validate187.errors = vErrors;
+  validate192.errors = vErrors;
   return errors === 0;
 }
-const schema94 = {
+const schema96 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -2961,7 +3191,7 @@ const schema94 = {
   },
   "nullable": true
 };
-const schema95 = {
+const schema97 = {
   "type": "object",
   "required": ["pattern", "steps"],
   "properties": {
@@ -2973,11 +3203,11 @@ const schema95 = {
     }
   }
 };
-const schema96 = {
+const schema98 = {
   "type": "string",
   "maxLength": 5
 };
-function validate191(data, {
+function validate196(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3018,17 +3248,17 @@ function validate191(data, {
     }
     errors++;
   }
-  validate191.errors = vErrors;
+  validate196.errors = vErrors;
   return errors === 0;
 }
-const schema97 = {
+const schema99 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1,
   "maximum": 100000000
 };
 const formats2 = formats.int64;
-function validate193(data, {
+function validate198(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3104,10 +3334,10 @@ function validate193(data, {
       errors++;
     }
   }
-  validate193.errors = vErrors;
+  validate198.errors = vErrors;
   return errors === 0;
 }
-function validate190(data, {
+function validate195(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3149,24 +3379,24 @@ function validate190(data, {
       errors++;
     }
     if (data.pattern !== undefined) {
-      if (!validate191(data.pattern, {
+      if (!validate196(data.pattern, {
         instancePath: instancePath + "/pattern",
         parentData: data,
         parentDataProperty: "pattern",
         rootData
       })) {
-        vErrors = vErrors === null ? validate191.errors : vErrors.concat(validate191.errors);
+        vErrors = vErrors === null ? validate196.errors : vErrors.concat(validate196.errors);
         errors = vErrors.length;
       }
     }
     if (data.steps !== undefined) {
-      if (!validate193(data.steps, {
+      if (!validate198(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate193.errors : vErrors.concat(validate193.errors);
+        vErrors = vErrors === null ? validate198.errors : vErrors.concat(validate198.errors);
         errors = vErrors.length;
       }
     }
@@ -3186,10 +3416,10 @@ function validate190(data, {
     }
     errors++;
   }
-  validate190.errors = vErrors;
+  validate195.errors = vErrors;
   return errors === 0;
 }
-function validate189(data, {
+function validate194(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3248,26 +3478,26 @@ function validate189(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate190(data[i0], {
+      if (!validate195(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate190.errors : vErrors.concat(validate190.errors);
+        vErrors = vErrors === null ? validate195.errors : vErrors.concat(validate195.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate189.errors = vErrors;
+  validate194.errors = vErrors;
   return errors === 0;
 }
-const schema98 = {
+const schema100 = {
   "type": "string",
   "enum": ["linear", "doubling"],
   "nullable": true
 };
-function validate197(data, {
+function validate202(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3297,7 +3527,7 @@ function validate197(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema98.enum
+        allowedValues: schema100.enum
       }
     };
     if (vErrors === null) {
@@ -3307,15 +3537,15 @@ function validate197(data, {
     }
     errors++;
   }
-  validate197.errors = vErrors;
+  validate202.errors = vErrors;
   return errors === 0;
 }
-const schema99 = {
+const schema101 = {
   "type": "string",
   "enum": ["Continue", "RollBack", "Stop"],
   "nullable": true
 };
-function validate201(data, {
+function validate206(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3345,7 +3575,7 @@ function validate201(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema99.enum
+        allowedValues: schema101.enum
       }
     };
     if (vErrors === null) {
@@ -3355,10 +3585,10 @@ function validate201(data, {
     }
     errors++;
   }
-  validate201.errors = vErrors;
+  validate206.errors = vErrors;
   return errors === 0;
 }
-function validate186(data, {
+function validate191(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3384,35 +3614,35 @@ function validate186(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.type !== undefined) {
-      if (!validate187(data.type, {
+      if (!validate192(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate187.errors : vErrors.concat(validate187.errors);
+        vErrors = vErrors === null ? validate192.errors : vErrors.concat(validate192.errors);
         errors = vErrors.length;
       }
     }
     if (data.stages !== undefined) {
-      if (!validate189(data.stages, {
+      if (!validate194(data.stages, {
         instancePath: instancePath + "/stages",
         parentData: data,
         parentDataProperty: "stages",
         rootData
       })) {
-        vErrors = vErrors === null ? validate189.errors : vErrors.concat(validate189.errors);
+        vErrors = vErrors === null ? validate194.errors : vErrors.concat(validate194.errors);
         errors = vErrors.length;
       }
     }
     if (data.family !== undefined) {
-      if (!validate197(data.family, {
+      if (!validate202(data.family, {
         instancePath: instancePath + "/family",
         parentData: data,
         parentDataProperty: "family",
         rootData
       })) {
-        vErrors = vErrors === null ? validate197.errors : vErrors.concat(validate197.errors);
+        vErrors = vErrors === null ? validate202.errors : vErrors.concat(validate202.errors);
         errors = vErrors.length;
       }
     }
@@ -3439,13 +3669,13 @@ function validate186(data, {
       }
     }
     if (data.onRegression !== undefined) {
-      if (!validate201(data.onRegression, {
+      if (!validate206(data.onRegression, {
         instancePath: instancePath + "/onRegression",
         parentData: data,
         parentDataProperty: "onRegression",
         rootData
       })) {
-        vErrors = vErrors === null ? validate201.errors : vErrors.concat(validate201.errors);
+        vErrors = vErrors === null ? validate206.errors : vErrors.concat(validate206.errors);
         errors = vErrors.length;
       }
     }
@@ -3461,10 +3691,10 @@ function validate186(data, {
       }
     }
   }
-  validate186.errors = vErrors;
+  validate191.errors = vErrors;
   return errors === 0;
 }
-const schema100 = {
+const schema102 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -3477,7 +3707,7 @@ const schema100 = {
   },
   "nullable": true
 };
-const schema101 = {
+const schema103 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 64,
@@ -3551,7 +3781,7 @@ function validate68(data, {
   validate68.errors = vErrors;
   return errors === 0;
 }
-function validate206(data, {
+function validate211(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3621,10 +3851,10 @@ function validate206(data, {
       }
     }
   }
-  validate206.errors = vErrors;
+  validate211.errors = vErrors;
   return errors === 0;
 }
-const schema102 = {
+const schema104 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -3632,7 +3862,7 @@ const schema102 = {
   },
   "nullable": true
 };
-function validate209(data, {
+function validate214(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3686,10 +3916,10 @@ function validate209(data, {
       }
     }
   }
-  validate209.errors = vErrors;
+  validate214.errors = vErrors;
   return errors === 0;
 }
-function validate205(data, {
+function validate210(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3715,82 +3945,32 @@ function validate205(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.include !== undefined) {
-      if (!validate206(data.include, {
+      if (!validate211(data.include, {
         instancePath: instancePath + "/include",
         parentData: data,
         parentDataProperty: "include",
         rootData
       })) {
-        vErrors = vErrors === null ? validate206.errors : vErrors.concat(validate206.errors);
+        vErrors = vErrors === null ? validate211.errors : vErrors.concat(validate211.errors);
         errors = vErrors.length;
       }
     }
     if (data.exclude !== undefined) {
-      if (!validate209(data.exclude, {
+      if (!validate214(data.exclude, {
         instancePath: instancePath + "/exclude",
         parentData: data,
         parentDataProperty: "exclude",
         rootData
       })) {
-        vErrors = vErrors === null ? validate209.errors : vErrors.concat(validate209.errors);
+        vErrors = vErrors === null ? validate214.errors : vErrors.concat(validate214.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate205.errors = vErrors;
+  validate210.errors = vErrors;
   return errors === 0;
 }
-const schema30 = {
-  "type": "string",
-  "maxLength": 20,
-  "nullable": true
-};
-function validate69(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (typeof data !== "string" && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "string"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (typeof data === "string") {
-    if (func2(data) > 20) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/maxLength",
-        keyword: "maxLength",
-        params: {
-          limit: 20
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-  }
-  validate69.errors = vErrors;
-  return errors === 0;
-}
-function validate178(data, {
+function validate183(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3816,35 +3996,35 @@ function validate178(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.pattern !== undefined) {
-      if (!validate179(data.pattern, {
+      if (!validate184(data.pattern, {
         instancePath: instancePath + "/pattern",
         parentData: data,
         parentDataProperty: "pattern",
         rootData
       })) {
-        vErrors = vErrors === null ? validate179.errors : vErrors.concat(validate179.errors);
+        vErrors = vErrors === null ? validate184.errors : vErrors.concat(validate184.errors);
         errors = vErrors.length;
       }
     }
     if (data.method !== undefined) {
-      if (!validate181(data.method, {
+      if (!validate186(data.method, {
         instancePath: instancePath + "/method",
         parentData: data,
         parentDataProperty: "method",
         rootData
       })) {
-        vErrors = vErrors === null ? validate181.errors : vErrors.concat(validate181.errors);
+        vErrors = vErrors === null ? validate186.errors : vErrors.concat(validate186.errors);
         errors = vErrors.length;
       }
     }
     if (data.maskType !== undefined) {
-      if (!validate183(data.maskType, {
+      if (!validate188(data.maskType, {
         instancePath: instancePath + "/maskType",
         parentData: data,
         parentDataProperty: "maskType",
         rootData
       })) {
-        vErrors = vErrors === null ? validate183.errors : vErrors.concat(validate183.errors);
+        vErrors = vErrors === null ? validate188.errors : vErrors.concat(validate188.errors);
         errors = vErrors.length;
       }
     }
@@ -3860,24 +4040,24 @@ function validate178(data, {
       }
     }
     if (data.schedule !== undefined) {
-      if (!validate186(data.schedule, {
+      if (!validate191(data.schedule, {
         instancePath: instancePath + "/schedule",
         parentData: data,
         parentDataProperty: "schedule",
         rootData
       })) {
-        vErrors = vErrors === null ? validate186.errors : vErrors.concat(validate186.errors);
+        vErrors = vErrors === null ? validate191.errors : vErrors.concat(validate191.errors);
         errors = vErrors.length;
       }
     }
     if (data.layers !== undefined) {
-      if (!validate205(data.layers, {
+      if (!validate210(data.layers, {
         instancePath: instancePath + "/layers",
         parentData: data,
         parentDataProperty: "layers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate205.errors : vErrors.concat(validate205.errors);
+        vErrors = vErrors === null ? validate210.errors : vErrors.concat(validate210.errors);
         errors = vErrors.length;
       }
     }
@@ -3915,10 +4095,10 @@ function validate178(data, {
       }
     }
   }
-  validate178.errors = vErrors;
+  validate183.errors = vErrors;
   return errors === 0;
 }
-const schema103 = {
+const schema105 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -3967,7 +4147,7 @@ const schema103 = {
   },
   "nullable": true
 };
-const schema104 = {
+const schema106 = {
   "type": "integer",
   "format": "int64",
   "default": 300,
@@ -3975,7 +4155,7 @@ const schema104 = {
   "maximum": 100000000,
   "nullable": true
 };
-function validate218(data, {
+function validate223(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4051,17 +4231,17 @@ function validate218(data, {
       errors++;
     }
   }
-  validate218.errors = vErrors;
+  validate223.errors = vErrors;
   return errors === 0;
 }
-const schema105 = {
+const schema107 = {
   "type": "integer",
   "default": 64,
   "minimum": 1,
   "maximum": 65536,
   "nullable": true
 };
-function validate220(data, {
+function validate225(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4121,17 +4301,17 @@ function validate220(data, {
       errors++;
     }
   }
-  validate220.errors = vErrors;
+  validate225.errors = vErrors;
   return errors === 0;
 }
-const schema106 = {
+const schema108 = {
   "type": "integer",
   "default": 1,
   "minimum": 1,
   "maximum": 1024,
   "nullable": true
 };
-function validate222(data, {
+function validate227(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4191,7 +4371,7 @@ function validate222(data, {
       errors++;
     }
   }
-  validate222.errors = vErrors;
+  validate227.errors = vErrors;
   return errors === 0;
 }
 const schema31 = {
@@ -4226,13 +4406,13 @@ function validate70(data, {
   validate70.errors = vErrors;
   return errors === 0;
 }
-const schema107 = {
+const schema109 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.0002",
   "nullable": true
 };
-function validate226(data, {
+function validate231(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4274,16 +4454,16 @@ function validate226(data, {
       errors++;
     }
   }
-  validate226.errors = vErrors;
+  validate231.errors = vErrors;
   return errors === 0;
 }
-const schema108 = {
+const schema110 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.03",
   "nullable": true
 };
-function validate228(data, {
+function validate233(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4325,10 +4505,10 @@ function validate228(data, {
       errors++;
     }
   }
-  validate228.errors = vErrors;
+  validate233.errors = vErrors;
   return errors === 0;
 }
-const schema109 = {
+const schema111 = {
   "type": "array",
   "minItems": 2,
   "maxItems": 2,
@@ -4338,11 +4518,11 @@ const schema109 = {
   },
   "nullable": true
 };
-const schema110 = {
+const schema112 = {
   "type": "string",
   "maxLength": 20
 };
-function validate231(data, {
+function validate236(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4383,10 +4563,10 @@ function validate231(data, {
     }
     errors++;
   }
-  validate231.errors = vErrors;
+  validate236.errors = vErrors;
   return errors === 0;
 }
-function validate230(data, {
+function validate235(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4445,28 +4625,28 @@ function validate230(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate231(data[i0], {
+      if (!validate236(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate231.errors : vErrors.concat(validate231.errors);
+        vErrors = vErrors === null ? validate236.errors : vErrors.concat(validate236.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate230.errors = vErrors;
+  validate235.errors = vErrors;
   return errors === 0;
 }
-const schema111 = {
+const schema113 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0,
   "maximum": 100000000,
   "nullable": true
 };
-function validate234(data, {
+function validate239(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4542,16 +4722,16 @@ function validate234(data, {
       errors++;
     }
   }
-  validate234.errors = vErrors;
+  validate239.errors = vErrors;
   return errors === 0;
 }
-const schema112 = {
+const schema114 = {
   "type": "string",
   "enum": ["constant", "cosine"],
   "default": "constant",
   "nullable": true
 };
-function validate236(data, {
+function validate241(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4581,7 +4761,7 @@ function validate236(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema112.enum
+        allowedValues: schema114.enum
       }
     };
     if (vErrors === null) {
@@ -4591,16 +4771,16 @@ function validate236(data, {
     }
     errors++;
   }
-  validate236.errors = vErrors;
+  validate241.errors = vErrors;
   return errors === 0;
 }
-const schema113 = {
+const schema115 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.99",
   "nullable": true
 };
-function validate238(data, {
+function validate243(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4642,7 +4822,7 @@ function validate238(data, {
       errors++;
     }
   }
-  validate238.errors = vErrors;
+  validate243.errors = vErrors;
   return errors === 0;
 }
 const schema32 = {
@@ -4694,7 +4874,7 @@ function validate71(data, {
   validate71.errors = vErrors;
   return errors === 0;
 }
-const schema114 = {
+const schema116 = {
   "type": "integer",
   "format": "int64",
   "default": 0,
@@ -4702,7 +4882,7 @@ const schema114 = {
   "maximum": 2147483647,
   "nullable": true
 };
-function validate241(data, {
+function validate246(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4778,16 +4958,16 @@ function validate241(data, {
       errors++;
     }
   }
-  validate241.errors = vErrors;
+  validate246.errors = vErrors;
   return errors === 0;
 }
-const schema115 = {
+const schema117 = {
   "type": "string",
   "maxLength": 20,
   "default": "1.0",
   "nullable": true
 };
-function validate243(data, {
+function validate248(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4829,10 +5009,10 @@ function validate243(data, {
       errors++;
     }
   }
-  validate243.errors = vErrors;
+  validate248.errors = vErrors;
   return errors === 0;
 }
-function validate217(data, {
+function validate222(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4858,35 +5038,35 @@ function validate217(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.steps !== undefined) {
-      if (!validate218(data.steps, {
+      if (!validate223(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate218.errors : vErrors.concat(validate218.errors);
+        vErrors = vErrors === null ? validate223.errors : vErrors.concat(validate223.errors);
         errors = vErrors.length;
       }
     }
     if (data.batchSize !== undefined) {
-      if (!validate220(data.batchSize, {
+      if (!validate225(data.batchSize, {
         instancePath: instancePath + "/batchSize",
         parentData: data,
         parentDataProperty: "batchSize",
         rootData
       })) {
-        vErrors = vErrors === null ? validate220.errors : vErrors.concat(validate220.errors);
+        vErrors = vErrors === null ? validate225.errors : vErrors.concat(validate225.errors);
         errors = vErrors.length;
       }
     }
     if (data.gradientAccumulationSteps !== undefined) {
-      if (!validate222(data.gradientAccumulationSteps, {
+      if (!validate227(data.gradientAccumulationSteps, {
         instancePath: instancePath + "/gradientAccumulationSteps",
         parentData: data,
         parentDataProperty: "gradientAccumulationSteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate222.errors : vErrors.concat(validate222.errors);
+        vErrors = vErrors === null ? validate227.errors : vErrors.concat(validate227.errors);
         errors = vErrors.length;
       }
     }
@@ -4913,68 +5093,68 @@ function validate217(data, {
       }
     }
     if (data.learningRate !== undefined) {
-      if (!validate226(data.learningRate, {
+      if (!validate231(data.learningRate, {
         instancePath: instancePath + "/learningRate",
         parentData: data,
         parentDataProperty: "learningRate",
         rootData
       })) {
-        vErrors = vErrors === null ? validate226.errors : vErrors.concat(validate226.errors);
+        vErrors = vErrors === null ? validate231.errors : vErrors.concat(validate231.errors);
         errors = vErrors.length;
       }
     }
     if (data.weightDecay !== undefined) {
-      if (!validate228(data.weightDecay, {
+      if (!validate233(data.weightDecay, {
         instancePath: instancePath + "/weightDecay",
         parentData: data,
         parentDataProperty: "weightDecay",
         rootData
       })) {
-        vErrors = vErrors === null ? validate228.errors : vErrors.concat(validate228.errors);
+        vErrors = vErrors === null ? validate233.errors : vErrors.concat(validate233.errors);
         errors = vErrors.length;
       }
     }
     if (data.betas !== undefined) {
-      if (!validate230(data.betas, {
+      if (!validate235(data.betas, {
         instancePath: instancePath + "/betas",
         parentData: data,
         parentDataProperty: "betas",
         rootData
       })) {
-        vErrors = vErrors === null ? validate230.errors : vErrors.concat(validate230.errors);
+        vErrors = vErrors === null ? validate235.errors : vErrors.concat(validate235.errors);
         errors = vErrors.length;
       }
     }
     if (data.warmupSteps !== undefined) {
-      if (!validate234(data.warmupSteps, {
+      if (!validate239(data.warmupSteps, {
         instancePath: instancePath + "/warmupSteps",
         parentData: data,
         parentDataProperty: "warmupSteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate234.errors : vErrors.concat(validate234.errors);
+        vErrors = vErrors === null ? validate239.errors : vErrors.concat(validate239.errors);
         errors = vErrors.length;
       }
     }
     if (data.learningRateSchedule !== undefined) {
-      if (!validate236(data.learningRateSchedule, {
+      if (!validate241(data.learningRateSchedule, {
         instancePath: instancePath + "/learningRateSchedule",
         parentData: data,
         parentDataProperty: "learningRateSchedule",
         rootData
       })) {
-        vErrors = vErrors === null ? validate236.errors : vErrors.concat(validate236.errors);
+        vErrors = vErrors === null ? validate241.errors : vErrors.concat(validate241.errors);
         errors = vErrors.length;
       }
     }
     if (data.emaDecay !== undefined) {
-      if (!validate238(data.emaDecay, {
+      if (!validate243(data.emaDecay, {
         instancePath: instancePath + "/emaDecay",
         parentData: data,
         parentDataProperty: "emaDecay",
         rootData
       })) {
-        vErrors = vErrors === null ? validate238.errors : vErrors.concat(validate238.errors);
+        vErrors = vErrors === null ? validate243.errors : vErrors.concat(validate243.errors);
         errors = vErrors.length;
       }
     }
@@ -4990,32 +5170,32 @@ function validate217(data, {
       }
     }
     if (data.seed !== undefined) {
-      if (!validate241(data.seed, {
+      if (!validate246(data.seed, {
         instancePath: instancePath + "/seed",
         parentData: data,
         parentDataProperty: "seed",
         rootData
       })) {
-        vErrors = vErrors === null ? validate241.errors : vErrors.concat(validate241.errors);
+        vErrors = vErrors === null ? validate246.errors : vErrors.concat(validate246.errors);
         errors = vErrors.length;
       }
     }
     if (data.gradientClip !== undefined) {
-      if (!validate243(data.gradientClip, {
+      if (!validate248(data.gradientClip, {
         instancePath: instancePath + "/gradientClip",
         parentData: data,
         parentDataProperty: "gradientClip",
         rootData
       })) {
-        vErrors = vErrors === null ? validate243.errors : vErrors.concat(validate243.errors);
+        vErrors = vErrors === null ? validate248.errors : vErrors.concat(validate248.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate217.errors = vErrors;
+  validate222.errors = vErrors;
   return errors === 0;
 }
-const schema116 = {
+const schema118 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -5028,14 +5208,14 @@ const schema116 = {
   },
   "nullable": true
 };
-const schema117 = {
+const schema119 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1,
   "maximum": 100000000,
   "nullable": true
 };
-function validate247(data, {
+function validate252(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5111,17 +5291,17 @@ function validate247(data, {
       errors++;
     }
   }
-  validate247.errors = vErrors;
+  validate252.errors = vErrors;
   return errors === 0;
 }
-const schema118 = {
+const schema120 = {
   "type": "integer",
   "default": 2,
   "minimum": 1,
   "maximum": 100,
   "nullable": true
 };
-function validate249(data, {
+function validate254(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5181,10 +5361,10 @@ function validate249(data, {
       errors++;
     }
   }
-  validate249.errors = vErrors;
+  validate254.errors = vErrors;
   return errors === 0;
 }
-function validate246(data, {
+function validate251(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5210,32 +5390,32 @@ function validate246(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.everySteps !== undefined) {
-      if (!validate247(data.everySteps, {
+      if (!validate252(data.everySteps, {
         instancePath: instancePath + "/everySteps",
         parentData: data,
         parentDataProperty: "everySteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate247.errors : vErrors.concat(validate247.errors);
+        vErrors = vErrors === null ? validate252.errors : vErrors.concat(validate252.errors);
         errors = vErrors.length;
       }
     }
     if (data.keep !== undefined) {
-      if (!validate249(data.keep, {
+      if (!validate254(data.keep, {
         instancePath: instancePath + "/keep",
         parentData: data,
         parentDataProperty: "keep",
         rootData
       })) {
-        vErrors = vErrors === null ? validate249.errors : vErrors.concat(validate249.errors);
+        vErrors = vErrors === null ? validate254.errors : vErrors.concat(validate254.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate246.errors = vErrors;
+  validate251.errors = vErrors;
   return errors === 0;
 }
-const schema119 = {
+const schema121 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -5267,7 +5447,7 @@ const schema119 = {
       "$ref": "39h5nfFhMniSN0E8ysGt1m8rpFdXl8DxA5DeWj62Y"
     },
     "dataset": {
-      "$ref": "kvYmPAmrYpQIP8cUlyjT66gVdXRAmqZ9vlXlwyyB0"
+      "$ref": "INrrjA0mH3EzoFEt4OC3iA5TlHORGaxlFHx6jTBO1Zg"
     },
     "autoencoderUri": {
       "$ref": "39h5nfFhMniSN0E8ysGt1m8rpFdXl8DxA5DeWj62Y"
@@ -5281,13 +5461,13 @@ const schema119 = {
   },
   "nullable": true
 };
-const schema120 = {
+const schema122 = {
   "type": "string",
   "enum": ["fid", "fd"],
   "default": "fd",
   "nullable": true
 };
-function validate253(data, {
+function validate258(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5317,7 +5497,7 @@ function validate253(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema120.enum
+        allowedValues: schema122.enum
       }
     };
     if (vErrors === null) {
@@ -5327,17 +5507,17 @@ function validate253(data, {
     }
     errors++;
   }
-  validate253.errors = vErrors;
+  validate258.errors = vErrors;
   return errors === 0;
 }
-const schema121 = {
+const schema123 = {
   "type": "integer",
   "default": 500,
   "minimum": 2,
   "maximum": 1000000,
   "nullable": true
 };
-function validate255(data, {
+function validate260(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5397,17 +5577,17 @@ function validate255(data, {
       errors++;
     }
   }
-  validate255.errors = vErrors;
+  validate260.errors = vErrors;
   return errors === 0;
 }
-const schema122 = {
+const schema124 = {
   "type": "integer",
   "default": 20,
   "minimum": 1,
   "maximum": 1000,
   "nullable": true
 };
-function validate257(data, {
+function validate262(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5467,16 +5647,16 @@ function validate257(data, {
       errors++;
     }
   }
-  validate257.errors = vErrors;
+  validate262.errors = vErrors;
   return errors === 0;
 }
-const schema123 = {
+const schema125 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.5",
   "nullable": true
 };
-function validate259(data, {
+function validate264(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5518,16 +5698,16 @@ function validate259(data, {
       errors++;
     }
   }
-  validate259.errors = vErrors;
+  validate264.errors = vErrors;
   return errors === 0;
 }
-const schema124 = {
+const schema126 = {
   "type": "string",
   "enum": ["dpm-solver++", "ddim", "euler-maruyama"],
   "default": "dpm-solver++",
   "nullable": true
 };
-function validate261(data, {
+function validate266(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5557,7 +5737,7 @@ function validate261(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema124.enum
+        allowedValues: schema126.enum
       }
     };
     if (vErrors === null) {
@@ -5567,10 +5747,10 @@ function validate261(data, {
     }
     errors++;
   }
-  validate261.errors = vErrors;
+  validate266.errors = vErrors;
   return errors === 0;
 }
-const schema125 = {
+const schema127 = {
   "type": "array",
   "maxItems": 2,
   "items": {
@@ -5578,11 +5758,11 @@ const schema125 = {
   },
   "nullable": true
 };
-const schema126 = {
+const schema128 = {
   "type": "string",
   "enum": ["fp32", "bf16", "fp16"]
 };
-function validate265(data, {
+function validate270(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5612,7 +5792,7 @@ function validate265(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema126.enum
+        allowedValues: schema128.enum
       }
     };
     if (vErrors === null) {
@@ -5622,10 +5802,10 @@ function validate265(data, {
     }
     errors++;
   }
-  validate265.errors = vErrors;
+  validate270.errors = vErrors;
   return errors === 0;
 }
-function validate264(data, {
+function validate269(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5668,27 +5848,27 @@ function validate264(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate265(data[i0], {
+      if (!validate270(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate265.errors : vErrors.concat(validate265.errors);
+        vErrors = vErrors === null ? validate270.errors : vErrors.concat(validate270.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate264.errors = vErrors;
+  validate269.errors = vErrors;
   return errors === 0;
 }
-const schema127 = {
+const schema129 = {
   "type": "string",
   "maxLength": 512,
   "default": "file:///opt/sparsedm/weights/fashion-mnist-extractor.safetensors",
   "nullable": true
 };
-function validate268(data, {
+function validate273(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5730,15 +5910,15 @@ function validate268(data, {
       errors++;
     }
   }
-  validate268.errors = vErrors;
+  validate273.errors = vErrors;
   return errors === 0;
 }
-const schema128 = {
+const schema130 = {
   "type": "object",
   "required": ["format", "uri"],
   "properties": {
     "format": {
-      "$ref": "VKTzaoXZ6rh0m75rv1TdEgkXFmEpAYBzukSo0IMY8"
+      "$ref": "lM4lKNXGKDe6NyqKlygx9tmHHIt2yzJYwd9xLdlihY"
     },
     "uri": {
       "$ref": "WnrDA3uijxuTPxPtNJfwLQNoU6htDhbgeN2mzASCc"
@@ -5752,11 +5932,11 @@ const schema128 = {
   },
   "nullable": true
 };
-const schema129 = {
+const schema131 = {
   "type": "string",
-  "enum": ["fashion-mnist", "cifar10", "celeba", "image-folder", "imagenet256-features", "imagenet512-features", "mscoco256-features", "emoji-features"]
+  "enum": ["fashion-mnist", "cifar10", "celeba", "image-folder", "imagenet256-features", "imagenet512-features", "mscoco256-features", "emoji-features", "prompts"]
 };
-function validate272(data, {
+function validate277(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5780,13 +5960,13 @@ function validate272(data, {
     }
     errors++;
   }
-  if (!(data === "fashion-mnist" || data === "cifar10" || data === "celeba" || data === "image-folder" || data === "imagenet256-features" || data === "imagenet512-features" || data === "mscoco256-features" || data === "emoji-features")) {
+  if (!(data === "fashion-mnist" || data === "cifar10" || data === "celeba" || data === "image-folder" || data === "imagenet256-features" || data === "imagenet512-features" || data === "mscoco256-features" || data === "emoji-features" || data === "prompts")) {
     const err1 = {
       instancePath,
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema129.enum
+        allowedValues: schema131.enum
       }
     };
     if (vErrors === null) {
@@ -5796,15 +5976,15 @@ function validate272(data, {
     }
     errors++;
   }
-  validate272.errors = vErrors;
+  validate277.errors = vErrors;
   return errors === 0;
 }
-const schema130 = {
+const schema132 = {
   "type": "string",
   "enum": ["test", "train"],
   "nullable": true
 };
-function validate275(data, {
+function validate280(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5834,7 +6014,7 @@ function validate275(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema130.enum
+        allowedValues: schema132.enum
       }
     };
     if (vErrors === null) {
@@ -5844,10 +6024,10 @@ function validate275(data, {
     }
     errors++;
   }
-  validate275.errors = vErrors;
+  validate280.errors = vErrors;
   return errors === 0;
 }
-function validate271(data, {
+function validate276(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5905,13 +6085,13 @@ function validate271(data, {
       errors++;
     }
     if (data.format !== undefined) {
-      if (!validate272(data.format, {
+      if (!validate277(data.format, {
         instancePath: instancePath + "/format",
         parentData: data,
         parentDataProperty: "format",
         rootData
       })) {
-        vErrors = vErrors === null ? validate272.errors : vErrors.concat(validate272.errors);
+        vErrors = vErrors === null ? validate277.errors : vErrors.concat(validate277.errors);
         errors = vErrors.length;
       }
     }
@@ -5927,13 +6107,13 @@ function validate271(data, {
       }
     }
     if (data.split !== undefined) {
-      if (!validate275(data.split, {
+      if (!validate280(data.split, {
         instancePath: instancePath + "/split",
         parentData: data,
         parentDataProperty: "split",
         rootData
       })) {
-        vErrors = vErrors === null ? validate275.errors : vErrors.concat(validate275.errors);
+        vErrors = vErrors === null ? validate280.errors : vErrors.concat(validate280.errors);
         errors = vErrors.length;
       }
     }
@@ -5949,10 +6129,10 @@ function validate271(data, {
       }
     }
   }
-  validate271.errors = vErrors;
+  validate276.errors = vErrors;
   return errors === 0;
 }
-const schema131 = {
+const schema133 = {
   "type": "integer",
   "format": "int64",
   "default": 0,
@@ -5960,7 +6140,7 @@ const schema131 = {
   "maximum": 100000000,
   "nullable": true
 };
-function validate280(data, {
+function validate285(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6036,16 +6216,16 @@ function validate280(data, {
       errors++;
     }
   }
-  validate280.errors = vErrors;
+  validate285.errors = vErrors;
   return errors === 0;
 }
-const schema132 = {
+const schema134 = {
   "type": "string",
   "enum": ["last", "best"],
   "default": "last",
   "nullable": true
 };
-function validate282(data, {
+function validate287(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6075,7 +6255,7 @@ function validate282(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema132.enum
+        allowedValues: schema134.enum
       }
     };
     if (vErrors === null) {
@@ -6085,10 +6265,10 @@ function validate282(data, {
     }
     errors++;
   }
-  validate282.errors = vErrors;
+  validate287.errors = vErrors;
   return errors === 0;
 }
-function validate252(data, {
+function validate257(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6114,57 +6294,57 @@ function validate252(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.metric !== undefined) {
-      if (!validate253(data.metric, {
+      if (!validate258(data.metric, {
         instancePath: instancePath + "/metric",
         parentData: data,
         parentDataProperty: "metric",
         rootData
       })) {
-        vErrors = vErrors === null ? validate253.errors : vErrors.concat(validate253.errors);
+        vErrors = vErrors === null ? validate258.errors : vErrors.concat(validate258.errors);
         errors = vErrors.length;
       }
     }
     if (data.samples !== undefined) {
-      if (!validate255(data.samples, {
+      if (!validate260(data.samples, {
         instancePath: instancePath + "/samples",
         parentData: data,
         parentDataProperty: "samples",
         rootData
       })) {
-        vErrors = vErrors === null ? validate255.errors : vErrors.concat(validate255.errors);
+        vErrors = vErrors === null ? validate260.errors : vErrors.concat(validate260.errors);
         errors = vErrors.length;
       }
     }
     if (data.steps !== undefined) {
-      if (!validate257(data.steps, {
+      if (!validate262(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate257.errors : vErrors.concat(validate257.errors);
+        vErrors = vErrors === null ? validate262.errors : vErrors.concat(validate262.errors);
         errors = vErrors.length;
       }
     }
     if (data.guidance !== undefined) {
-      if (!validate259(data.guidance, {
+      if (!validate264(data.guidance, {
         instancePath: instancePath + "/guidance",
         parentData: data,
         parentDataProperty: "guidance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate259.errors : vErrors.concat(validate259.errors);
+        vErrors = vErrors === null ? validate264.errors : vErrors.concat(validate264.errors);
         errors = vErrors.length;
       }
     }
     if (data.sampler !== undefined) {
-      if (!validate261(data.sampler, {
+      if (!validate266(data.sampler, {
         instancePath: instancePath + "/sampler",
         parentData: data,
         parentDataProperty: "sampler",
         rootData
       })) {
-        vErrors = vErrors === null ? validate261.errors : vErrors.concat(validate261.errors);
+        vErrors = vErrors === null ? validate266.errors : vErrors.concat(validate266.errors);
         errors = vErrors.length;
       }
     }
@@ -6180,24 +6360,24 @@ function validate252(data, {
       }
     }
     if (data.servedPrecisions !== undefined) {
-      if (!validate264(data.servedPrecisions, {
+      if (!validate269(data.servedPrecisions, {
         instancePath: instancePath + "/servedPrecisions",
         parentData: data,
         parentDataProperty: "servedPrecisions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate264.errors : vErrors.concat(validate264.errors);
+        vErrors = vErrors === null ? validate269.errors : vErrors.concat(validate269.errors);
         errors = vErrors.length;
       }
     }
     if (data.extractorUri !== undefined) {
-      if (!validate268(data.extractorUri, {
+      if (!validate273(data.extractorUri, {
         instancePath: instancePath + "/extractorUri",
         parentData: data,
         parentDataProperty: "extractorUri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate268.errors : vErrors.concat(validate268.errors);
+        vErrors = vErrors === null ? validate273.errors : vErrors.concat(validate273.errors);
         errors = vErrors.length;
       }
     }
@@ -6213,13 +6393,13 @@ function validate252(data, {
       }
     }
     if (data.dataset !== undefined) {
-      if (!validate271(data.dataset, {
+      if (!validate276(data.dataset, {
         instancePath: instancePath + "/dataset",
         parentData: data,
         parentDataProperty: "dataset",
         rootData
       })) {
-        vErrors = vErrors === null ? validate271.errors : vErrors.concat(validate271.errors);
+        vErrors = vErrors === null ? validate276.errors : vErrors.concat(validate276.errors);
         errors = vErrors.length;
       }
     }
@@ -6235,32 +6415,32 @@ function validate252(data, {
       }
     }
     if (data.everySteps !== undefined) {
-      if (!validate280(data.everySteps, {
+      if (!validate285(data.everySteps, {
         instancePath: instancePath + "/everySteps",
         parentData: data,
         parentDataProperty: "everySteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate280.errors : vErrors.concat(validate280.errors);
+        vErrors = vErrors === null ? validate285.errors : vErrors.concat(validate285.errors);
         errors = vErrors.length;
       }
     }
     if (data.select !== undefined) {
-      if (!validate282(data.select, {
+      if (!validate287(data.select, {
         instancePath: instancePath + "/select",
         parentData: data,
         parentDataProperty: "select",
         rootData
       })) {
-        vErrors = vErrors === null ? validate282.errors : vErrors.concat(validate282.errors);
+        vErrors = vErrors === null ? validate287.errors : vErrors.concat(validate287.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate252.errors = vErrors;
+  validate257.errors = vErrors;
   return errors === 0;
 }
-const schema133 = {
+const schema135 = {
   "type": "object",
   "properties": {
     "maxFidIncrease": {
@@ -6275,13 +6455,13 @@ const schema133 = {
   },
   "nullable": true
 };
-const schema134 = {
+const schema136 = {
   "type": "integer",
   "minimum": 0,
   "maximum": 100000,
   "nullable": true
 };
-function validate287(data, {
+function validate292(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6341,7 +6521,7 @@ function validate287(data, {
       errors++;
     }
   }
-  validate287.errors = vErrors;
+  validate292.errors = vErrors;
   return errors === 0;
 }
 const schema68 = {
@@ -6413,7 +6593,7 @@ function validate132(data, {
   validate132.errors = vErrors;
   return errors === 0;
 }
-function validate285(data, {
+function validate290(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6450,13 +6630,13 @@ function validate285(data, {
       }
     }
     if (data.maxFidIncreasePercent !== undefined) {
-      if (!validate287(data.maxFidIncreasePercent, {
+      if (!validate292(data.maxFidIncreasePercent, {
         instancePath: instancePath + "/maxFidIncreasePercent",
         parentData: data,
         parentDataProperty: "maxFidIncreasePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate287.errors : vErrors.concat(validate287.errors);
+        vErrors = vErrors === null ? validate292.errors : vErrors.concat(validate292.errors);
         errors = vErrors.length;
       }
     }
@@ -6472,10 +6652,10 @@ function validate285(data, {
       }
     }
   }
-  validate285.errors = vErrors;
+  validate290.errors = vErrors;
   return errors === 0;
 }
-const schema135 = {
+const schema137 = {
   "type": "object",
   "required": ["uri"],
   "properties": {
@@ -6484,7 +6664,7 @@ const schema135 = {
     }
   }
 };
-function validate291(data, {
+function validate296(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6536,10 +6716,10 @@ function validate291(data, {
     }
     errors++;
   }
-  validate291.errors = vErrors;
+  validate296.errors = vErrors;
   return errors === 0;
 }
-const schema136 = {
+const schema138 = {
   "type": "object",
   "properties": {
     "credentials": {
@@ -6554,7 +6734,7 @@ const schema136 = {
   },
   "nullable": true
 };
-const schema137 = {
+const schema139 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -6562,7 +6742,7 @@ const schema137 = {
   },
   "nullable": true
 };
-const schema138 = {
+const schema140 = {
   "type": "object",
   "required": ["prefix", "secretName"],
   "properties": {
@@ -6639,7 +6819,7 @@ function validate73(data, {
   validate73.errors = vErrors;
   return errors === 0;
 }
-function validate296(data, {
+function validate301(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6718,10 +6898,10 @@ function validate296(data, {
     }
     errors++;
   }
-  validate296.errors = vErrors;
+  validate301.errors = vErrors;
   return errors === 0;
 }
-function validate295(data, {
+function validate300(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6764,21 +6944,21 @@ function validate295(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate296(data[i0], {
+      if (!validate301(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate296.errors : vErrors.concat(validate296.errors);
+        vErrors = vErrors === null ? validate301.errors : vErrors.concat(validate301.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate295.errors = vErrors;
+  validate300.errors = vErrors;
   return errors === 0;
 }
-const schema139 = {
+const schema141 = {
   "type": "object",
   "required": ["claim"],
   "properties": {
@@ -6788,7 +6968,7 @@ const schema139 = {
   },
   "nullable": true
 };
-function validate301(data, {
+function validate306(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6841,10 +7021,10 @@ function validate301(data, {
       }
     }
   }
-  validate301.errors = vErrors;
+  validate306.errors = vErrors;
   return errors === 0;
 }
-const schema140 = {
+const schema142 = {
   "type": "object",
   "required": ["configMapName"],
   "properties": {
@@ -6924,7 +7104,7 @@ function validate74(data, {
   validate74.errors = vErrors;
   return errors === 0;
 }
-function validate304(data, {
+function validate309(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6988,10 +7168,10 @@ function validate304(data, {
       }
     }
   }
-  validate304.errors = vErrors;
+  validate309.errors = vErrors;
   return errors === 0;
 }
-function validate294(data, {
+function validate299(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7017,43 +7197,43 @@ function validate294(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.credentials !== undefined) {
-      if (!validate295(data.credentials, {
+      if (!validate300(data.credentials, {
         instancePath: instancePath + "/credentials",
         parentData: data,
         parentDataProperty: "credentials",
         rootData
       })) {
-        vErrors = vErrors === null ? validate295.errors : vErrors.concat(validate295.errors);
+        vErrors = vErrors === null ? validate300.errors : vErrors.concat(validate300.errors);
         errors = vErrors.length;
       }
     }
     if (data.cache !== undefined) {
-      if (!validate301(data.cache, {
+      if (!validate306(data.cache, {
         instancePath: instancePath + "/cache",
         parentData: data,
         parentDataProperty: "cache",
         rootData
       })) {
-        vErrors = vErrors === null ? validate301.errors : vErrors.concat(validate301.errors);
+        vErrors = vErrors === null ? validate306.errors : vErrors.concat(validate306.errors);
         errors = vErrors.length;
       }
     }
     if (data.trustedCA !== undefined) {
-      if (!validate304(data.trustedCA, {
+      if (!validate309(data.trustedCA, {
         instancePath: instancePath + "/trustedCA",
         parentData: data,
         parentDataProperty: "trustedCA",
         rootData
       })) {
-        vErrors = vErrors === null ? validate304.errors : vErrors.concat(validate304.errors);
+        vErrors = vErrors === null ? validate309.errors : vErrors.concat(validate309.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate294.errors = vErrors;
+  validate299.errors = vErrors;
   return errors === 0;
 }
-const schema141 = {
+const schema143 = {
   "type": "object",
   "properties": {
     "nodes": {
@@ -7119,7 +7299,7 @@ const schema141 = {
   },
   "nullable": true
 };
-const schema142 = {
+const schema144 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
@@ -7127,7 +7307,7 @@ const schema142 = {
   "nullable": true
 };
 const formats0 = formats.int32;
-function validate310(data, {
+function validate315(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7203,10 +7383,10 @@ function validate310(data, {
       errors++;
     }
   }
-  validate310.errors = vErrors;
+  validate315.errors = vErrors;
   return errors === 0;
 }
-const schema143 = {
+const schema145 = {
   "type": "array",
   "maxItems": 8,
   "items": {
@@ -7214,7 +7394,7 @@ const schema143 = {
   },
   "nullable": true
 };
-const schema144 = {
+const schema146 = {
   "type": "object",
   "required": ["topologyKey", "whenUnsatisfiable"],
   "properties": {
@@ -7389,11 +7569,11 @@ function validate75(data, {
   validate75.errors = vErrors;
   return errors === 0;
 }
-const schema145 = {
+const schema147 = {
   "type": "string",
   "enum": ["ScheduleAnyway", "DoNotSchedule"]
 };
-function validate317(data, {
+function validate322(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7423,7 +7603,7 @@ function validate317(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema145.enum
+        allowedValues: schema147.enum
       }
     };
     if (vErrors === null) {
@@ -7433,7 +7613,7 @@ function validate317(data, {
     }
     errors++;
   }
-  validate317.errors = vErrors;
+  validate322.errors = vErrors;
   return errors === 0;
 }
 const schema37 = {
@@ -7484,7 +7664,7 @@ function validate76(data, {
   validate76.errors = vErrors;
   return errors === 0;
 }
-function validate314(data, {
+function validate319(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7548,13 +7728,13 @@ function validate314(data, {
       }
     }
     if (data.whenUnsatisfiable !== undefined) {
-      if (!validate317(data.whenUnsatisfiable, {
+      if (!validate322(data.whenUnsatisfiable, {
         instancePath: instancePath + "/whenUnsatisfiable",
         parentData: data,
         parentDataProperty: "whenUnsatisfiable",
         rootData
       })) {
-        vErrors = vErrors === null ? validate317.errors : vErrors.concat(validate317.errors);
+        vErrors = vErrors === null ? validate322.errors : vErrors.concat(validate322.errors);
         errors = vErrors.length;
       }
     }
@@ -7607,10 +7787,10 @@ function validate314(data, {
     }
     errors++;
   }
-  validate314.errors = vErrors;
+  validate319.errors = vErrors;
   return errors === 0;
 }
-function validate313(data, {
+function validate318(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7653,21 +7833,21 @@ function validate313(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate314(data[i0], {
+      if (!validate319(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate314.errors : vErrors.concat(validate314.errors);
+        vErrors = vErrors === null ? validate319.errors : vErrors.concat(validate319.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate313.errors = vErrors;
+  validate318.errors = vErrors;
   return errors === 0;
 }
-const schema146 = {
+const schema148 = {
   "type": "object",
   "properties": {
     "runAsUser": {
@@ -7685,14 +7865,14 @@ const schema146 = {
   },
   "nullable": true
 };
-const schema147 = {
+const schema149 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1,
   "maximum": 2147483647,
   "nullable": true
 };
-function validate325(data, {
+function validate330(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7768,7 +7948,7 @@ function validate325(data, {
       errors++;
     }
   }
-  validate325.errors = vErrors;
+  validate330.errors = vErrors;
   return errors === 0;
 }
 const schema38 = {
@@ -7857,7 +8037,7 @@ function validate77(data, {
   validate77.errors = vErrors;
   return errors === 0;
 }
-const schema148 = {
+const schema150 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -7865,13 +8045,13 @@ const schema148 = {
   },
   "nullable": true
 };
-const schema149 = {
+const schema151 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0,
   "maximum": 2147483647
 };
-function validate330(data, {
+function validate335(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7947,10 +8127,10 @@ function validate330(data, {
       errors++;
     }
   }
-  validate330.errors = vErrors;
+  validate335.errors = vErrors;
   return errors === 0;
 }
-function validate329(data, {
+function validate334(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7993,21 +8173,21 @@ function validate329(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate330(data[i0], {
+      if (!validate335(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate330.errors : vErrors.concat(validate330.errors);
+        vErrors = vErrors === null ? validate335.errors : vErrors.concat(validate335.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate329.errors = vErrors;
+  validate334.errors = vErrors;
   return errors === 0;
 }
-function validate324(data, {
+function validate329(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8033,13 +8213,13 @@ function validate324(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.runAsUser !== undefined) {
-      if (!validate325(data.runAsUser, {
+      if (!validate330(data.runAsUser, {
         instancePath: instancePath + "/runAsUser",
         parentData: data,
         parentDataProperty: "runAsUser",
         rootData
       })) {
-        vErrors = vErrors === null ? validate325.errors : vErrors.concat(validate325.errors);
+        vErrors = vErrors === null ? validate330.errors : vErrors.concat(validate330.errors);
         errors = vErrors.length;
       }
     }
@@ -8066,21 +8246,21 @@ function validate324(data, {
       }
     }
     if (data.supplementalGroups !== undefined) {
-      if (!validate329(data.supplementalGroups, {
+      if (!validate334(data.supplementalGroups, {
         instancePath: instancePath + "/supplementalGroups",
         parentData: data,
         parentDataProperty: "supplementalGroups",
         rootData
       })) {
-        vErrors = vErrors === null ? validate329.errors : vErrors.concat(validate329.errors);
+        vErrors = vErrors === null ? validate334.errors : vErrors.concat(validate334.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate324.errors = vErrors;
+  validate329.errors = vErrors;
   return errors === 0;
 }
-const schema150 = {
+const schema152 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -8088,7 +8268,7 @@ const schema150 = {
   },
   "nullable": true
 };
-const schema151 = {
+const schema153 = {
   "type": "object",
   "properties": {
     "prefix": {
@@ -8182,7 +8362,7 @@ function validate79(data, {
   validate79.errors = vErrors;
   return errors === 0;
 }
-function validate335(data, {
+function validate340(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8240,10 +8420,10 @@ function validate335(data, {
     }
     errors++;
   }
-  validate335.errors = vErrors;
+  validate340.errors = vErrors;
   return errors === 0;
 }
-function validate334(data, {
+function validate339(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8286,21 +8466,21 @@ function validate334(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate335(data[i0], {
+      if (!validate340(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate335.errors : vErrors.concat(validate335.errors);
+        vErrors = vErrors === null ? validate340.errors : vErrors.concat(validate340.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate334.errors = vErrors;
+  validate339.errors = vErrors;
   return errors === 0;
 }
-const schema152 = {
+const schema154 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -8308,7 +8488,7 @@ const schema152 = {
   },
   "nullable": true
 };
-const schema153 = {
+const schema155 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -8394,7 +8574,7 @@ function validate82(data, {
   validate82.errors = vErrors;
   return errors === 0;
 }
-const schema154 = {
+const schema156 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -8404,7 +8584,7 @@ const schema154 = {
   },
   "nullable": true
 };
-function validate344(data, {
+function validate349(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8457,10 +8637,10 @@ function validate344(data, {
       }
     }
   }
-  validate344.errors = vErrors;
+  validate349.errors = vErrors;
   return errors === 0;
 }
-const schema155 = {
+const schema157 = {
   "type": "object",
   "required": ["secretName"],
   "properties": {
@@ -8470,7 +8650,7 @@ const schema155 = {
   },
   "nullable": true
 };
-function validate347(data, {
+function validate352(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8523,10 +8703,10 @@ function validate347(data, {
       }
     }
   }
-  validate347.errors = vErrors;
+  validate352.errors = vErrors;
   return errors === 0;
 }
-const schema156 = {
+const schema158 = {
   "type": "object",
   "required": ["claimName"],
   "properties": {
@@ -8539,7 +8719,7 @@ const schema156 = {
   },
   "nullable": true
 };
-function validate350(data, {
+function validate355(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8603,10 +8783,10 @@ function validate350(data, {
       }
     }
   }
-  validate350.errors = vErrors;
+  validate355.errors = vErrors;
   return errors === 0;
 }
-const schema157 = {
+const schema159 = {
   "type": "object",
   "properties": {
     "medium": {
@@ -8618,12 +8798,12 @@ const schema157 = {
   },
   "nullable": true
 };
-const schema158 = {
+const schema160 = {
   "type": "string",
   "enum": ["Memory"],
   "nullable": true
 };
-function validate355(data, {
+function validate360(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8653,7 +8833,7 @@ function validate355(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema158.enum
+        allowedValues: schema160.enum
       }
     };
     if (vErrors === null) {
@@ -8663,7 +8843,7 @@ function validate355(data, {
     }
     errors++;
   }
-  validate355.errors = vErrors;
+  validate360.errors = vErrors;
   return errors === 0;
 }
 const schema69 = {
@@ -8716,7 +8896,7 @@ function validate133(data, {
   validate133.errors = vErrors;
   return errors === 0;
 }
-function validate354(data, {
+function validate359(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8742,13 +8922,13 @@ function validate354(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.medium !== undefined) {
-      if (!validate355(data.medium, {
+      if (!validate360(data.medium, {
         instancePath: instancePath + "/medium",
         parentData: data,
         parentDataProperty: "medium",
         rootData
       })) {
-        vErrors = vErrors === null ? validate355.errors : vErrors.concat(validate355.errors);
+        vErrors = vErrors === null ? validate360.errors : vErrors.concat(validate360.errors);
         errors = vErrors.length;
       }
     }
@@ -8764,10 +8944,10 @@ function validate354(data, {
       }
     }
   }
-  validate354.errors = vErrors;
+  validate359.errors = vErrors;
   return errors === 0;
 }
-function validate342(data, {
+function validate347(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8804,46 +8984,46 @@ function validate342(data, {
       }
     }
     if (data.configMap !== undefined) {
-      if (!validate344(data.configMap, {
+      if (!validate349(data.configMap, {
         instancePath: instancePath + "/configMap",
         parentData: data,
         parentDataProperty: "configMap",
         rootData
       })) {
-        vErrors = vErrors === null ? validate344.errors : vErrors.concat(validate344.errors);
+        vErrors = vErrors === null ? validate349.errors : vErrors.concat(validate349.errors);
         errors = vErrors.length;
       }
     }
     if (data.secret !== undefined) {
-      if (!validate347(data.secret, {
+      if (!validate352(data.secret, {
         instancePath: instancePath + "/secret",
         parentData: data,
         parentDataProperty: "secret",
         rootData
       })) {
-        vErrors = vErrors === null ? validate347.errors : vErrors.concat(validate347.errors);
+        vErrors = vErrors === null ? validate352.errors : vErrors.concat(validate352.errors);
         errors = vErrors.length;
       }
     }
     if (data.persistentVolumeClaim !== undefined) {
-      if (!validate350(data.persistentVolumeClaim, {
+      if (!validate355(data.persistentVolumeClaim, {
         instancePath: instancePath + "/persistentVolumeClaim",
         parentData: data,
         parentDataProperty: "persistentVolumeClaim",
         rootData
       })) {
-        vErrors = vErrors === null ? validate350.errors : vErrors.concat(validate350.errors);
+        vErrors = vErrors === null ? validate355.errors : vErrors.concat(validate355.errors);
         errors = vErrors.length;
       }
     }
     if (data.emptyDir !== undefined) {
-      if (!validate354(data.emptyDir, {
+      if (!validate359(data.emptyDir, {
         instancePath: instancePath + "/emptyDir",
         parentData: data,
         parentDataProperty: "emptyDir",
         rootData
       })) {
-        vErrors = vErrors === null ? validate354.errors : vErrors.concat(validate354.errors);
+        vErrors = vErrors === null ? validate359.errors : vErrors.concat(validate359.errors);
         errors = vErrors.length;
       }
     }
@@ -8863,10 +9043,10 @@ function validate342(data, {
     }
     errors++;
   }
-  validate342.errors = vErrors;
+  validate347.errors = vErrors;
   return errors === 0;
 }
-function validate341(data, {
+function validate346(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8909,21 +9089,21 @@ function validate341(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate342(data[i0], {
+      if (!validate347(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate342.errors : vErrors.concat(validate342.errors);
+        vErrors = vErrors === null ? validate347.errors : vErrors.concat(validate347.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate341.errors = vErrors;
+  validate346.errors = vErrors;
   return errors === 0;
 }
-const schema159 = {
+const schema161 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -8931,7 +9111,7 @@ const schema159 = {
   },
   "nullable": true
 };
-const schema160 = {
+const schema162 = {
   "type": "object",
   "required": ["name", "mountPath"],
   "properties": {
@@ -8949,12 +9129,12 @@ const schema160 = {
     }
   }
 };
-const schema161 = {
+const schema163 = {
   "type": "string",
   "minLength": 2,
   "maxLength": 256
 };
-function validate364(data, {
+function validate369(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9011,16 +9191,16 @@ function validate364(data, {
     }
     errors++;
   }
-  validate364.errors = vErrors;
+  validate369.errors = vErrors;
   return errors === 0;
 }
-const schema162 = {
+const schema164 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 256,
   "nullable": true
 };
-function validate366(data, {
+function validate371(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9078,10 +9258,10 @@ function validate366(data, {
       errors++;
     }
   }
-  validate366.errors = vErrors;
+  validate371.errors = vErrors;
   return errors === 0;
 }
-function validate362(data, {
+function validate367(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9134,24 +9314,24 @@ function validate362(data, {
       }
     }
     if (data.mountPath !== undefined) {
-      if (!validate364(data.mountPath, {
+      if (!validate369(data.mountPath, {
         instancePath: instancePath + "/mountPath",
         parentData: data,
         parentDataProperty: "mountPath",
         rootData
       })) {
-        vErrors = vErrors === null ? validate364.errors : vErrors.concat(validate364.errors);
+        vErrors = vErrors === null ? validate369.errors : vErrors.concat(validate369.errors);
         errors = vErrors.length;
       }
     }
     if (data.subPath !== undefined) {
-      if (!validate366(data.subPath, {
+      if (!validate371(data.subPath, {
         instancePath: instancePath + "/subPath",
         parentData: data,
         parentDataProperty: "subPath",
         rootData
       })) {
-        vErrors = vErrors === null ? validate366.errors : vErrors.concat(validate366.errors);
+        vErrors = vErrors === null ? validate371.errors : vErrors.concat(validate371.errors);
         errors = vErrors.length;
       }
     }
@@ -9182,10 +9362,10 @@ function validate362(data, {
     }
     errors++;
   }
-  validate362.errors = vErrors;
+  validate367.errors = vErrors;
   return errors === 0;
 }
-function validate361(data, {
+function validate366(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9228,27 +9408,27 @@ function validate361(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate362(data[i0], {
+      if (!validate367(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate362.errors : vErrors.concat(validate362.errors);
+        vErrors = vErrors === null ? validate367.errors : vErrors.concat(validate367.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate361.errors = vErrors;
+  validate366.errors = vErrors;
   return errors === 0;
 }
-const schema163 = {
+const schema165 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 512,
   "nullable": true
 };
-function validate371(data, {
+function validate376(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9306,15 +9486,15 @@ function validate371(data, {
       errors++;
     }
   }
-  validate371.errors = vErrors;
+  validate376.errors = vErrors;
   return errors === 0;
 }
-const schema164 = {
+const schema166 = {
   "type": "string",
   "enum": ["Always", "IfNotPresent", "Never"],
   "nullable": true
 };
-function validate373(data, {
+function validate378(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9344,7 +9524,7 @@ function validate373(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema164.enum
+        allowedValues: schema166.enum
       }
     };
     if (vErrors === null) {
@@ -9354,10 +9534,10 @@ function validate373(data, {
     }
     errors++;
   }
-  validate373.errors = vErrors;
+  validate378.errors = vErrors;
   return errors === 0;
 }
-const schema165 = {
+const schema167 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -9365,7 +9545,7 @@ const schema165 = {
   },
   "nullable": true
 };
-const schema166 = {
+const schema168 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -9374,7 +9554,7 @@ const schema166 = {
     }
   }
 };
-function validate376(data, {
+function validate381(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9426,10 +9606,10 @@ function validate376(data, {
     }
     errors++;
   }
-  validate376.errors = vErrors;
+  validate381.errors = vErrors;
   return errors === 0;
 }
-function validate375(data, {
+function validate380(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9472,21 +9652,21 @@ function validate375(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate376(data[i0], {
+      if (!validate381(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate376.errors : vErrors.concat(validate376.errors);
+        vErrors = vErrors === null ? validate381.errors : vErrors.concat(validate381.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate375.errors = vErrors;
+  validate380.errors = vErrors;
   return errors === 0;
 }
-const schema167 = {
+const schema169 = {
   "type": "object",
   "properties": {
     "requests": {
@@ -9711,7 +9891,7 @@ function validate83(data, {
   validate83.errors = vErrors;
   return errors === 0;
 }
-function validate380(data, {
+function validate385(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9759,7 +9939,7 @@ function validate380(data, {
       }
     }
   }
-  validate380.errors = vErrors;
+  validate385.errors = vErrors;
   return errors === 0;
 }
 const schema63 = {
@@ -9875,7 +10055,7 @@ function validate126(data, {
   validate126.errors = vErrors;
   return errors === 0;
 }
-const schema168 = {
+const schema170 = {
   "type": "array",
   "maxItems": 32,
   "items": {
@@ -9883,7 +10063,7 @@ const schema168 = {
   },
   "nullable": true
 };
-const schema169 = {
+const schema171 = {
   "type": "object",
   "properties": {
     "key": {
@@ -9903,12 +10083,12 @@ const schema169 = {
     }
   }
 };
-const schema170 = {
+const schema172 = {
   "type": "string",
   "maxLength": 316,
   "nullable": true
 };
-function validate387(data, {
+function validate392(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9950,15 +10130,15 @@ function validate387(data, {
       errors++;
     }
   }
-  validate387.errors = vErrors;
+  validate392.errors = vErrors;
   return errors === 0;
 }
-const schema171 = {
+const schema173 = {
   "type": "string",
   "enum": ["Exists", "Equal"],
   "nullable": true
 };
-function validate389(data, {
+function validate394(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9988,7 +10168,7 @@ function validate389(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema171.enum
+        allowedValues: schema173.enum
       }
     };
     if (vErrors === null) {
@@ -9998,15 +10178,15 @@ function validate389(data, {
     }
     errors++;
   }
-  validate389.errors = vErrors;
+  validate394.errors = vErrors;
   return errors === 0;
 }
-const schema172 = {
+const schema174 = {
   "type": "string",
   "maxLength": 63,
   "nullable": true
 };
-function validate391(data, {
+function validate396(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10048,15 +10228,15 @@ function validate391(data, {
       errors++;
     }
   }
-  validate391.errors = vErrors;
+  validate396.errors = vErrors;
   return errors === 0;
 }
-const schema173 = {
+const schema175 = {
   "type": "string",
   "enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"],
   "nullable": true
 };
-function validate393(data, {
+function validate398(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10086,7 +10266,7 @@ function validate393(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema173.enum
+        allowedValues: schema175.enum
       }
     };
     if (vErrors === null) {
@@ -10096,7 +10276,7 @@ function validate393(data, {
     }
     errors++;
   }
-  validate393.errors = vErrors;
+  validate398.errors = vErrors;
   return errors === 0;
 }
 const schema67 = {
@@ -10167,7 +10347,7 @@ function validate131(data, {
   validate131.errors = vErrors;
   return errors === 0;
 }
-function validate386(data, {
+function validate391(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10177,46 +10357,46 @@ function validate386(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.key !== undefined) {
-      if (!validate387(data.key, {
+      if (!validate392(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
         rootData
       })) {
-        vErrors = vErrors === null ? validate387.errors : vErrors.concat(validate387.errors);
+        vErrors = vErrors === null ? validate392.errors : vErrors.concat(validate392.errors);
         errors = vErrors.length;
       }
     }
     if (data.operator !== undefined) {
-      if (!validate389(data.operator, {
+      if (!validate394(data.operator, {
         instancePath: instancePath + "/operator",
         parentData: data,
         parentDataProperty: "operator",
         rootData
       })) {
-        vErrors = vErrors === null ? validate389.errors : vErrors.concat(validate389.errors);
+        vErrors = vErrors === null ? validate394.errors : vErrors.concat(validate394.errors);
         errors = vErrors.length;
       }
     }
     if (data.value !== undefined) {
-      if (!validate391(data.value, {
+      if (!validate396(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate391.errors : vErrors.concat(validate391.errors);
+        vErrors = vErrors === null ? validate396.errors : vErrors.concat(validate396.errors);
         errors = vErrors.length;
       }
     }
     if (data.effect !== undefined) {
-      if (!validate393(data.effect, {
+      if (!validate398(data.effect, {
         instancePath: instancePath + "/effect",
         parentData: data,
         parentDataProperty: "effect",
         rootData
       })) {
-        vErrors = vErrors === null ? validate393.errors : vErrors.concat(validate393.errors);
+        vErrors = vErrors === null ? validate398.errors : vErrors.concat(validate398.errors);
         errors = vErrors.length;
       }
     }
@@ -10247,10 +10427,10 @@ function validate386(data, {
     }
     errors++;
   }
-  validate386.errors = vErrors;
+  validate391.errors = vErrors;
   return errors === 0;
 }
-function validate385(data, {
+function validate390(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10293,21 +10473,21 @@ function validate385(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate386(data[i0], {
+      if (!validate391(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate386.errors : vErrors.concat(validate386.errors);
+        vErrors = vErrors === null ? validate391.errors : vErrors.concat(validate391.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate385.errors = vErrors;
+  validate390.errors = vErrors;
   return errors === 0;
 }
-const schema174 = {
+const schema176 = {
   "type": "object",
   "properties": {
     "nodeAffinity": {
@@ -10322,7 +10502,7 @@ const schema174 = {
   },
   "nullable": true
 };
-const schema175 = {
+const schema177 = {
   "type": "object",
   "properties": {
     "requiredDuringSchedulingIgnoredDuringExecution": {
@@ -10334,7 +10514,7 @@ const schema175 = {
   },
   "nullable": true
 };
-const schema176 = {
+const schema178 = {
   "type": "object",
   "required": ["nodeSelectorTerms"],
   "properties": {
@@ -10344,7 +10524,7 @@ const schema176 = {
   },
   "nullable": true
 };
-const schema177 = {
+const schema179 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -10764,7 +10944,7 @@ function validate91(data, {
   validate91.errors = vErrors;
   return errors === 0;
 }
-function validate401(data, {
+function validate406(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10833,10 +11013,10 @@ function validate401(data, {
     }
     errors++;
   }
-  validate401.errors = vErrors;
+  validate406.errors = vErrors;
   return errors === 0;
 }
-function validate400(data, {
+function validate405(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10878,21 +11058,21 @@ function validate400(data, {
       errors++;
     }
     if (data.nodeSelectorTerms !== undefined) {
-      if (!validate401(data.nodeSelectorTerms, {
+      if (!validate406(data.nodeSelectorTerms, {
         instancePath: instancePath + "/nodeSelectorTerms",
         parentData: data,
         parentDataProperty: "nodeSelectorTerms",
         rootData
       })) {
-        vErrors = vErrors === null ? validate401.errors : vErrors.concat(validate401.errors);
+        vErrors = vErrors === null ? validate406.errors : vErrors.concat(validate406.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate400.errors = vErrors;
+  validate405.errors = vErrors;
   return errors === 0;
 }
-const schema178 = {
+const schema180 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -10900,7 +11080,7 @@ const schema178 = {
   },
   "nullable": true
 };
-const schema179 = {
+const schema181 = {
   "type": "object",
   "required": ["weight", "preference"],
   "properties": {
@@ -10997,7 +11177,7 @@ function validate104(data, {
   validate104.errors = vErrors;
   return errors === 0;
 }
-function validate406(data, {
+function validate411(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11076,10 +11256,10 @@ function validate406(data, {
     }
     errors++;
   }
-  validate406.errors = vErrors;
+  validate411.errors = vErrors;
   return errors === 0;
 }
-function validate405(data, {
+function validate410(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11122,21 +11302,21 @@ function validate405(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate406(data[i0], {
+      if (!validate411(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate406.errors : vErrors.concat(validate406.errors);
+        vErrors = vErrors === null ? validate411.errors : vErrors.concat(validate411.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate405.errors = vErrors;
+  validate410.errors = vErrors;
   return errors === 0;
 }
-function validate399(data, {
+function validate404(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11162,29 +11342,29 @@ function validate399(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.requiredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate400(data.requiredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate405(data.requiredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/requiredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "requiredDuringSchedulingIgnoredDuringExecution",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate400.errors : vErrors.concat(validate400.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.preferredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate405(data.preferredDuringSchedulingIgnoredDuringExecution, {
-        instancePath: instancePath + "/preferredDuringSchedulingIgnoredDuringExecution",
-        parentData: data,
-        parentDataProperty: "preferredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
         vErrors = vErrors === null ? validate405.errors : vErrors.concat(validate405.errors);
         errors = vErrors.length;
       }
     }
+    if (data.preferredDuringSchedulingIgnoredDuringExecution !== undefined) {
+      if (!validate410(data.preferredDuringSchedulingIgnoredDuringExecution, {
+        instancePath: instancePath + "/preferredDuringSchedulingIgnoredDuringExecution",
+        parentData: data,
+        parentDataProperty: "preferredDuringSchedulingIgnoredDuringExecution",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate410.errors : vErrors.concat(validate410.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate399.errors = vErrors;
+  validate404.errors = vErrors;
   return errors === 0;
 }
 const schema58 = {
@@ -11712,7 +11892,7 @@ function validate112(data, {
   validate112.errors = vErrors;
   return errors === 0;
 }
-function validate398(data, {
+function validate403(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11738,13 +11918,13 @@ function validate398(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.nodeAffinity !== undefined) {
-      if (!validate399(data.nodeAffinity, {
+      if (!validate404(data.nodeAffinity, {
         instancePath: instancePath + "/nodeAffinity",
         parentData: data,
         parentDataProperty: "nodeAffinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate399.errors : vErrors.concat(validate399.errors);
+        vErrors = vErrors === null ? validate404.errors : vErrors.concat(validate404.errors);
         errors = vErrors.length;
       }
     }
@@ -11771,10 +11951,10 @@ function validate398(data, {
       }
     }
   }
-  validate398.errors = vErrors;
+  validate403.errors = vErrors;
   return errors === 0;
 }
-const schema180 = {
+const schema182 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -11782,7 +11962,7 @@ const schema180 = {
   },
   "nullable": true
 };
-const schema181 = {
+const schema183 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -11797,12 +11977,12 @@ const schema181 = {
     }
   }
 };
-const schema182 = {
+const schema184 = {
   "type": "string",
   "maxLength": 4096,
   "nullable": true
 };
-function validate418(data, {
+function validate423(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11844,10 +12024,10 @@ function validate418(data, {
       errors++;
     }
   }
-  validate418.errors = vErrors;
+  validate423.errors = vErrors;
   return errors === 0;
 }
-const schema183 = {
+const schema185 = {
   "type": "object",
   "properties": {
     "secretKeyRef": {
@@ -11969,7 +12149,7 @@ function validate122(data, {
   validate122.errors = vErrors;
   return errors === 0;
 }
-function validate420(data, {
+function validate425(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12017,10 +12197,10 @@ function validate420(data, {
       }
     }
   }
-  validate420.errors = vErrors;
+  validate425.errors = vErrors;
   return errors === 0;
 }
-function validate416(data, {
+function validate421(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12057,24 +12237,24 @@ function validate416(data, {
       }
     }
     if (data.value !== undefined) {
-      if (!validate418(data.value, {
+      if (!validate423(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate418.errors : vErrors.concat(validate418.errors);
+        vErrors = vErrors === null ? validate423.errors : vErrors.concat(validate423.errors);
         errors = vErrors.length;
       }
     }
     if (data.valueFrom !== undefined) {
-      if (!validate420(data.valueFrom, {
+      if (!validate425(data.valueFrom, {
         instancePath: instancePath + "/valueFrom",
         parentData: data,
         parentDataProperty: "valueFrom",
         rootData
       })) {
-        vErrors = vErrors === null ? validate420.errors : vErrors.concat(validate420.errors);
+        vErrors = vErrors === null ? validate425.errors : vErrors.concat(validate425.errors);
         errors = vErrors.length;
       }
     }
@@ -12094,10 +12274,10 @@ function validate416(data, {
     }
     errors++;
   }
-  validate416.errors = vErrors;
+  validate421.errors = vErrors;
   return errors === 0;
 }
-function validate415(data, {
+function validate420(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12140,21 +12320,21 @@ function validate415(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate416(data[i0], {
+      if (!validate421(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate416.errors : vErrors.concat(validate416.errors);
+        vErrors = vErrors === null ? validate421.errors : vErrors.concat(validate421.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate415.errors = vErrors;
+  validate420.errors = vErrors;
   return errors === 0;
 }
-const schema184 = {
+const schema186 = {
   "type": "object",
   "maxProperties": 32,
   "additionalProperties": {
@@ -12163,11 +12343,11 @@ const schema184 = {
   "properties": {},
   "nullable": true
 };
-const schema185 = {
+const schema187 = {
   "type": "string",
   "maxLength": 4096
 };
-function validate431(data, {
+function validate436(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12208,10 +12388,10 @@ function validate431(data, {
     }
     errors++;
   }
-  validate431.errors = vErrors;
+  validate436.errors = vErrors;
   return errors === 0;
 }
-function validate430(data, {
+function validate435(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12253,21 +12433,21 @@ function validate430(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate431(data[key0], {
+      if (!validate436(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate431.errors : vErrors.concat(validate431.errors);
+        vErrors = vErrors === null ? validate436.errors : vErrors.concat(validate436.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate430.errors = vErrors;
+  validate435.errors = vErrors;
   return errors === 0;
 }
-function validate309(data, {
+function validate314(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12293,13 +12473,13 @@ function validate309(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.nodes !== undefined) {
-      if (!validate310(data.nodes, {
+      if (!validate315(data.nodes, {
         instancePath: instancePath + "/nodes",
         parentData: data,
         parentDataProperty: "nodes",
         rootData
       })) {
-        vErrors = vErrors === null ? validate310.errors : vErrors.concat(validate310.errors);
+        vErrors = vErrors === null ? validate315.errors : vErrors.concat(validate315.errors);
         errors = vErrors.length;
       }
     }
@@ -12315,101 +12495,101 @@ function validate309(data, {
       }
     }
     if (data.topologySpreadConstraints !== undefined) {
-      if (!validate313(data.topologySpreadConstraints, {
+      if (!validate318(data.topologySpreadConstraints, {
         instancePath: instancePath + "/topologySpreadConstraints",
         parentData: data,
         parentDataProperty: "topologySpreadConstraints",
         rootData
       })) {
-        vErrors = vErrors === null ? validate313.errors : vErrors.concat(validate313.errors);
+        vErrors = vErrors === null ? validate318.errors : vErrors.concat(validate318.errors);
         errors = vErrors.length;
       }
     }
     if (data.securityContext !== undefined) {
-      if (!validate324(data.securityContext, {
+      if (!validate329(data.securityContext, {
         instancePath: instancePath + "/securityContext",
         parentData: data,
         parentDataProperty: "securityContext",
         rootData
       })) {
-        vErrors = vErrors === null ? validate324.errors : vErrors.concat(validate324.errors);
+        vErrors = vErrors === null ? validate329.errors : vErrors.concat(validate329.errors);
         errors = vErrors.length;
       }
     }
     if (data.envFrom !== undefined) {
-      if (!validate334(data.envFrom, {
+      if (!validate339(data.envFrom, {
         instancePath: instancePath + "/envFrom",
         parentData: data,
         parentDataProperty: "envFrom",
         rootData
       })) {
-        vErrors = vErrors === null ? validate334.errors : vErrors.concat(validate334.errors);
+        vErrors = vErrors === null ? validate339.errors : vErrors.concat(validate339.errors);
         errors = vErrors.length;
       }
     }
     if (data.volumes !== undefined) {
-      if (!validate341(data.volumes, {
+      if (!validate346(data.volumes, {
         instancePath: instancePath + "/volumes",
         parentData: data,
         parentDataProperty: "volumes",
         rootData
       })) {
-        vErrors = vErrors === null ? validate341.errors : vErrors.concat(validate341.errors);
+        vErrors = vErrors === null ? validate346.errors : vErrors.concat(validate346.errors);
         errors = vErrors.length;
       }
     }
     if (data.volumeMounts !== undefined) {
-      if (!validate361(data.volumeMounts, {
+      if (!validate366(data.volumeMounts, {
         instancePath: instancePath + "/volumeMounts",
         parentData: data,
         parentDataProperty: "volumeMounts",
         rootData
       })) {
-        vErrors = vErrors === null ? validate361.errors : vErrors.concat(validate361.errors);
+        vErrors = vErrors === null ? validate366.errors : vErrors.concat(validate366.errors);
         errors = vErrors.length;
       }
     }
     if (data.image !== undefined) {
-      if (!validate371(data.image, {
+      if (!validate376(data.image, {
         instancePath: instancePath + "/image",
         parentData: data,
         parentDataProperty: "image",
         rootData
       })) {
-        vErrors = vErrors === null ? validate371.errors : vErrors.concat(validate371.errors);
+        vErrors = vErrors === null ? validate376.errors : vErrors.concat(validate376.errors);
         errors = vErrors.length;
       }
     }
     if (data.imagePullPolicy !== undefined) {
-      if (!validate373(data.imagePullPolicy, {
+      if (!validate378(data.imagePullPolicy, {
         instancePath: instancePath + "/imagePullPolicy",
         parentData: data,
         parentDataProperty: "imagePullPolicy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate373.errors : vErrors.concat(validate373.errors);
+        vErrors = vErrors === null ? validate378.errors : vErrors.concat(validate378.errors);
         errors = vErrors.length;
       }
     }
     if (data.imagePullSecrets !== undefined) {
-      if (!validate375(data.imagePullSecrets, {
+      if (!validate380(data.imagePullSecrets, {
         instancePath: instancePath + "/imagePullSecrets",
         parentData: data,
         parentDataProperty: "imagePullSecrets",
         rootData
       })) {
-        vErrors = vErrors === null ? validate375.errors : vErrors.concat(validate375.errors);
+        vErrors = vErrors === null ? validate380.errors : vErrors.concat(validate380.errors);
         errors = vErrors.length;
       }
     }
     if (data.resources !== undefined) {
-      if (!validate380(data.resources, {
+      if (!validate385(data.resources, {
         instancePath: instancePath + "/resources",
         parentData: data,
         parentDataProperty: "resources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate380.errors : vErrors.concat(validate380.errors);
+        vErrors = vErrors === null ? validate385.errors : vErrors.concat(validate385.errors);
         errors = vErrors.length;
       }
     }
@@ -12425,35 +12605,35 @@ function validate309(data, {
       }
     }
     if (data.tolerations !== undefined) {
-      if (!validate385(data.tolerations, {
+      if (!validate390(data.tolerations, {
         instancePath: instancePath + "/tolerations",
         parentData: data,
         parentDataProperty: "tolerations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate385.errors : vErrors.concat(validate385.errors);
+        vErrors = vErrors === null ? validate390.errors : vErrors.concat(validate390.errors);
         errors = vErrors.length;
       }
     }
     if (data.affinity !== undefined) {
-      if (!validate398(data.affinity, {
+      if (!validate403(data.affinity, {
         instancePath: instancePath + "/affinity",
         parentData: data,
         parentDataProperty: "affinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate398.errors : vErrors.concat(validate398.errors);
+        vErrors = vErrors === null ? validate403.errors : vErrors.concat(validate403.errors);
         errors = vErrors.length;
       }
     }
     if (data.env !== undefined) {
-      if (!validate415(data.env, {
+      if (!validate420(data.env, {
         instancePath: instancePath + "/env",
         parentData: data,
         parentDataProperty: "env",
         rootData
       })) {
-        vErrors = vErrors === null ? validate415.errors : vErrors.concat(validate415.errors);
+        vErrors = vErrors === null ? validate420.errors : vErrors.concat(validate420.errors);
         errors = vErrors.length;
       }
     }
@@ -12502,27 +12682,27 @@ function validate309(data, {
       }
     }
     if (data.podAnnotations !== undefined) {
-      if (!validate430(data.podAnnotations, {
+      if (!validate435(data.podAnnotations, {
         instancePath: instancePath + "/podAnnotations",
         parentData: data,
         parentDataProperty: "podAnnotations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate430.errors : vErrors.concat(validate430.errors);
+        vErrors = vErrors === null ? validate435.errors : vErrors.concat(validate435.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate309.errors = vErrors;
+  validate314.errors = vErrors;
   return errors === 0;
 }
-const schema186 = {
+const schema188 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 63,
   "nullable": true
 };
-function validate435(data, {
+function validate440(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12580,10 +12760,10 @@ function validate435(data, {
       errors++;
     }
   }
-  validate435.errors = vErrors;
+  validate440.errors = vErrors;
   return errors === 0;
 }
-const schema187 = {
+const schema189 = {
   "type": "integer",
   "format": "int32",
   "default": 3,
@@ -12591,7 +12771,7 @@ const schema187 = {
   "maximum": 100,
   "nullable": true
 };
-function validate438(data, {
+function validate443(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12667,7 +12847,7 @@ function validate438(data, {
       errors++;
     }
   }
-  validate438.errors = vErrors;
+  validate443.errors = vErrors;
   return errors === 0;
 }
 const schema64 = {
@@ -12842,7 +13022,7 @@ function validate129(data, {
   validate129.errors = vErrors;
   return errors === 0;
 }
-function validate147(data, {
+function validate148(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12900,123 +13080,123 @@ function validate147(data, {
       errors++;
     }
     if (data.model !== undefined) {
-      if (!validate148(data.model, {
+      if (!validate149(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate148.errors : vErrors.concat(validate148.errors);
+        vErrors = vErrors === null ? validate149.errors : vErrors.concat(validate149.errors);
         errors = vErrors.length;
       }
     }
     if (data.dataset !== undefined) {
-      if (!validate169(data.dataset, {
+      if (!validate170(data.dataset, {
         instancePath: instancePath + "/dataset",
         parentData: data,
         parentDataProperty: "dataset",
         rootData
       })) {
-        vErrors = vErrors === null ? validate169.errors : vErrors.concat(validate169.errors);
+        vErrors = vErrors === null ? validate170.errors : vErrors.concat(validate170.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparsity !== undefined) {
-      if (!validate178(data.sparsity, {
+      if (!validate183(data.sparsity, {
         instancePath: instancePath + "/sparsity",
         parentData: data,
         parentDataProperty: "sparsity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate178.errors : vErrors.concat(validate178.errors);
+        vErrors = vErrors === null ? validate183.errors : vErrors.concat(validate183.errors);
         errors = vErrors.length;
       }
     }
     if (data.training !== undefined) {
-      if (!validate217(data.training, {
+      if (!validate222(data.training, {
         instancePath: instancePath + "/training",
         parentData: data,
         parentDataProperty: "training",
         rootData
       })) {
-        vErrors = vErrors === null ? validate217.errors : vErrors.concat(validate217.errors);
+        vErrors = vErrors === null ? validate222.errors : vErrors.concat(validate222.errors);
         errors = vErrors.length;
       }
     }
     if (data.checkpoint !== undefined) {
-      if (!validate246(data.checkpoint, {
+      if (!validate251(data.checkpoint, {
         instancePath: instancePath + "/checkpoint",
         parentData: data,
         parentDataProperty: "checkpoint",
         rootData
       })) {
-        vErrors = vErrors === null ? validate246.errors : vErrors.concat(validate246.errors);
+        vErrors = vErrors === null ? validate251.errors : vErrors.concat(validate251.errors);
         errors = vErrors.length;
       }
     }
     if (data.evaluation !== undefined) {
-      if (!validate252(data.evaluation, {
+      if (!validate257(data.evaluation, {
         instancePath: instancePath + "/evaluation",
         parentData: data,
         parentDataProperty: "evaluation",
         rootData
       })) {
-        vErrors = vErrors === null ? validate252.errors : vErrors.concat(validate252.errors);
+        vErrors = vErrors === null ? validate257.errors : vErrors.concat(validate257.errors);
         errors = vErrors.length;
       }
     }
     if (data.acceptance !== undefined) {
-      if (!validate285(data.acceptance, {
+      if (!validate290(data.acceptance, {
         instancePath: instancePath + "/acceptance",
         parentData: data,
         parentDataProperty: "acceptance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate285.errors : vErrors.concat(validate285.errors);
+        vErrors = vErrors === null ? validate290.errors : vErrors.concat(validate290.errors);
         errors = vErrors.length;
       }
     }
     if (data.output !== undefined) {
-      if (!validate291(data.output, {
+      if (!validate296(data.output, {
         instancePath: instancePath + "/output",
         parentData: data,
         parentDataProperty: "output",
         rootData
       })) {
-        vErrors = vErrors === null ? validate291.errors : vErrors.concat(validate291.errors);
+        vErrors = vErrors === null ? validate296.errors : vErrors.concat(validate296.errors);
         errors = vErrors.length;
       }
     }
     if (data.sources !== undefined) {
-      if (!validate294(data.sources, {
+      if (!validate299(data.sources, {
         instancePath: instancePath + "/sources",
         parentData: data,
         parentDataProperty: "sources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate294.errors : vErrors.concat(validate294.errors);
+        vErrors = vErrors === null ? validate299.errors : vErrors.concat(validate299.errors);
         errors = vErrors.length;
       }
     }
     if (data.trainer !== undefined) {
-      if (!validate309(data.trainer, {
+      if (!validate314(data.trainer, {
         instancePath: instancePath + "/trainer",
         parentData: data,
         parentDataProperty: "trainer",
         rootData
       })) {
-        vErrors = vErrors === null ? validate309.errors : vErrors.concat(validate309.errors);
+        vErrors = vErrors === null ? validate314.errors : vErrors.concat(validate314.errors);
         errors = vErrors.length;
       }
     }
     if (data.queueName !== undefined) {
-      if (!validate435(data.queueName, {
+      if (!validate440(data.queueName, {
         instancePath: instancePath + "/queueName",
         parentData: data,
         parentDataProperty: "queueName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate435.errors : vErrors.concat(validate435.errors);
+        vErrors = vErrors === null ? validate440.errors : vErrors.concat(validate440.errors);
         errors = vErrors.length;
       }
     }
@@ -13032,13 +13212,13 @@ function validate147(data, {
       }
     }
     if (data.backoffLimit !== undefined) {
-      if (!validate438(data.backoffLimit, {
+      if (!validate443(data.backoffLimit, {
         instancePath: instancePath + "/backoffLimit",
         parentData: data,
         parentDataProperty: "backoffLimit",
         rootData
       })) {
-        vErrors = vErrors === null ? validate438.errors : vErrors.concat(validate438.errors);
+        vErrors = vErrors === null ? validate443.errors : vErrors.concat(validate443.errors);
         errors = vErrors.length;
       }
     }
@@ -13113,10 +13293,10 @@ function validate147(data, {
     }
     errors++;
   }
-  validate147.errors = vErrors;
+  validate148.errors = vErrors;
   return errors === 0;
 }
-const schema188 = {
+const schema190 = {
   "type": "object",
   "default": {
     "observedGeneration": -1
@@ -13176,12 +13356,12 @@ const schema188 = {
   },
   "nullable": true
 };
-const schema189 = {
+const schema191 = {
   "type": "integer",
   "format": "int64",
   "nullable": true
 };
-function validate447(data, {
+function validate452(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13223,15 +13403,15 @@ function validate447(data, {
       errors++;
     }
   }
-  validate447.errors = vErrors;
+  validate452.errors = vErrors;
   return errors === 0;
 }
-const schema190 = {
+const schema192 = {
   "type": "string",
   "enum": ["Pending", "Running", "Suspended", "Succeeded", "Failed"],
   "nullable": true
 };
-function validate449(data, {
+function validate454(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13261,7 +13441,7 @@ function validate449(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema190.enum
+        allowedValues: schema192.enum
       }
     };
     if (vErrors === null) {
@@ -13271,7 +13451,7 @@ function validate449(data, {
     }
     errors++;
   }
-  validate449.errors = vErrors;
+  validate454.errors = vErrors;
   return errors === 0;
 }
 const schema66 = {
@@ -13325,7 +13505,7 @@ function validate130(data, {
   validate130.errors = vErrors;
   return errors === 0;
 }
-const schema191 = {
+const schema193 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -13333,7 +13513,7 @@ const schema191 = {
   },
   "nullable": true
 };
-const schema192 = {
+const schema194 = {
   "type": "object",
   "required": ["type", "status", "lastTransitionTime", "reason", "message"],
   "properties": {
@@ -13357,11 +13537,11 @@ const schema192 = {
     }
   }
 };
-const schema193 = {
+const schema195 = {
   "type": "string",
   "maxLength": 64
 };
-function validate455(data, {
+function validate460(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13402,14 +13582,14 @@ function validate455(data, {
     }
     errors++;
   }
-  validate455.errors = vErrors;
+  validate460.errors = vErrors;
   return errors === 0;
 }
-const schema194 = {
+const schema196 = {
   "type": "string",
   "enum": ["True", "False", "Unknown"]
 };
-function validate457(data, {
+function validate462(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13439,7 +13619,7 @@ function validate457(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema194.enum
+        allowedValues: schema196.enum
       }
     };
     if (vErrors === null) {
@@ -13449,14 +13629,14 @@ function validate457(data, {
     }
     errors++;
   }
-  validate457.errors = vErrors;
+  validate462.errors = vErrors;
   return errors === 0;
 }
-const schema195 = {
+const schema197 = {
   "type": "string",
   "format": "date-time"
 };
-function validate460(data, {
+function validate465(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13497,14 +13677,14 @@ function validate460(data, {
     }
     errors++;
   }
-  validate460.errors = vErrors;
+  validate465.errors = vErrors;
   return errors === 0;
 }
-const schema196 = {
+const schema198 = {
   "type": "string",
   "maxLength": 2048
 };
-function validate463(data, {
+function validate468(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13545,10 +13725,10 @@ function validate463(data, {
     }
     errors++;
   }
-  validate463.errors = vErrors;
+  validate468.errors = vErrors;
   return errors === 0;
 }
-function validate454(data, {
+function validate459(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13638,24 +13818,24 @@ function validate454(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate455(data.type, {
+      if (!validate460(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate455.errors : vErrors.concat(validate455.errors);
+        vErrors = vErrors === null ? validate460.errors : vErrors.concat(validate460.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate457(data.status, {
+      if (!validate462(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate457.errors : vErrors.concat(validate457.errors);
+        vErrors = vErrors === null ? validate462.errors : vErrors.concat(validate462.errors);
         errors = vErrors.length;
       }
     }
@@ -13671,13 +13851,13 @@ function validate454(data, {
       }
     }
     if (data.lastTransitionTime !== undefined) {
-      if (!validate460(data.lastTransitionTime, {
+      if (!validate465(data.lastTransitionTime, {
         instancePath: instancePath + "/lastTransitionTime",
         parentData: data,
         parentDataProperty: "lastTransitionTime",
         rootData
       })) {
-        vErrors = vErrors === null ? validate460.errors : vErrors.concat(validate460.errors);
+        vErrors = vErrors === null ? validate465.errors : vErrors.concat(validate465.errors);
         errors = vErrors.length;
       }
     }
@@ -13693,13 +13873,13 @@ function validate454(data, {
       }
     }
     if (data.message !== undefined) {
-      if (!validate463(data.message, {
+      if (!validate468(data.message, {
         instancePath: instancePath + "/message",
         parentData: data,
         parentDataProperty: "message",
         rootData
       })) {
-        vErrors = vErrors === null ? validate463.errors : vErrors.concat(validate463.errors);
+        vErrors = vErrors === null ? validate468.errors : vErrors.concat(validate468.errors);
         errors = vErrors.length;
       }
     }
@@ -13719,10 +13899,10 @@ function validate454(data, {
     }
     errors++;
   }
-  validate454.errors = vErrors;
+  validate459.errors = vErrors;
   return errors === 0;
 }
-function validate453(data, {
+function validate458(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13765,21 +13945,21 @@ function validate453(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate454(data[i0], {
+      if (!validate459(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate454.errors : vErrors.concat(validate454.errors);
+        vErrors = vErrors === null ? validate459.errors : vErrors.concat(validate459.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate453.errors = vErrors;
+  validate458.errors = vErrors;
   return errors === 0;
 }
-const schema197 = {
+const schema199 = {
   "type": "object",
   "properties": {
     "number": {
@@ -13803,12 +13983,12 @@ const schema197 = {
   },
   "nullable": true
 };
-const schema72 = {
+const schema73 = {
   "type": "integer",
   "minimum": 0,
   "nullable": true
 };
-function validate136(data, {
+function validate137(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13851,10 +14031,10 @@ function validate136(data, {
       errors++;
     }
   }
-  validate136.errors = vErrors;
+  validate137.errors = vErrors;
   return errors === 0;
 }
-function validate468(data, {
+function validate473(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13880,13 +14060,13 @@ function validate468(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.number !== undefined) {
-      if (!validate136(data.number, {
+      if (!validate137(data.number, {
         instancePath: instancePath + "/number",
         parentData: data,
         parentDataProperty: "number",
         rootData
       })) {
-        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
         errors = vErrors.length;
       }
     }
@@ -13946,10 +14126,10 @@ function validate468(data, {
       }
     }
   }
-  validate468.errors = vErrors;
+  validate473.errors = vErrors;
   return errors === 0;
 }
-const schema198 = {
+const schema200 = {
   "type": "object",
   "properties": {
     "step": {
@@ -14072,7 +14252,7 @@ function validate134(data, {
   validate134.errors = vErrors;
   return errors === 0;
 }
-const schema199 = {
+const schema201 = {
   "type": "array",
   "maxItems": 20,
   "items": {
@@ -14080,7 +14260,7 @@ const schema199 = {
   },
   "nullable": true
 };
-const schema200 = {
+const schema202 = {
   "type": "object",
   "required": ["step"],
   "properties": {
@@ -14095,12 +14275,12 @@ const schema200 = {
     }
   }
 };
-const schema201 = {
+const schema203 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0
 };
-function validate494(data, {
+function validate499(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14159,10 +14339,10 @@ function validate494(data, {
       errors++;
     }
   }
-  validate494.errors = vErrors;
+  validate499.errors = vErrors;
   return errors === 0;
 }
-function validate493(data, {
+function validate498(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14188,13 +14368,13 @@ function validate493(data, {
       errors++;
     }
     if (data.step !== undefined) {
-      if (!validate494(data.step, {
+      if (!validate499(data.step, {
         instancePath: instancePath + "/step",
         parentData: data,
         parentDataProperty: "step",
         rootData
       })) {
-        vErrors = vErrors === null ? validate494.errors : vErrors.concat(validate494.errors);
+        vErrors = vErrors === null ? validate499.errors : vErrors.concat(validate499.errors);
         errors = vErrors.length;
       }
     }
@@ -14236,10 +14416,10 @@ function validate493(data, {
     }
     errors++;
   }
-  validate493.errors = vErrors;
+  validate498.errors = vErrors;
   return errors === 0;
 }
-function validate492(data, {
+function validate497(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14282,21 +14462,21 @@ function validate492(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate493(data[i0], {
+      if (!validate498(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate493.errors : vErrors.concat(validate493.errors);
+        vErrors = vErrors === null ? validate498.errors : vErrors.concat(validate498.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate492.errors = vErrors;
+  validate497.errors = vErrors;
   return errors === 0;
 }
-function validate476(data, {
+function validate481(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14487,21 +14667,21 @@ function validate476(data, {
       }
     }
     if (data.history !== undefined) {
-      if (!validate492(data.history, {
+      if (!validate497(data.history, {
         instancePath: instancePath + "/history",
         parentData: data,
         parentDataProperty: "history",
         rootData
       })) {
-        vErrors = vErrors === null ? validate492.errors : vErrors.concat(validate492.errors);
+        vErrors = vErrors === null ? validate497.errors : vErrors.concat(validate497.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate476.errors = vErrors;
+  validate481.errors = vErrors;
   return errors === 0;
 }
-const schema202 = {
+const schema204 = {
   "type": "object",
   "properties": {
     "step": {
@@ -14513,7 +14693,7 @@ const schema202 = {
   },
   "nullable": true
 };
-function validate501(data, {
+function validate506(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14561,10 +14741,10 @@ function validate501(data, {
       }
     }
   }
-  validate501.errors = vErrors;
+  validate506.errors = vErrors;
   return errors === 0;
 }
-const schema203 = {
+const schema205 = {
   "type": "object",
   "properties": {
     "stage": {
@@ -14585,81 +14765,12 @@ const schema203 = {
   },
   "nullable": true
 };
-const schema204 = {
-  "type": "integer",
-  "minimum": 1,
-  "maximum": 1000,
-  "nullable": true
-};
-function validate506(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data)) && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "integer"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (typeof data == "number" && isFinite(data)) {
-    if (data > 1000 || isNaN(data)) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/maximum",
-        keyword: "maximum",
-        params: {
-          comparison: "<=",
-          limit: 1000
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-    if (data < 1 || isNaN(data)) {
-      const err2 = {
-        instancePath,
-        schemaPath: "#/minimum",
-        keyword: "minimum",
-        params: {
-          comparison: ">=",
-          limit: 1
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err2];
-      } else {
-        vErrors.push(err2);
-      }
-      errors++;
-    }
-  }
-  validate506.errors = vErrors;
-  return errors === 0;
-}
-const schema71 = {
+const schema72 = {
   "type": "string",
   "maxLength": 1024,
   "nullable": true
 };
-function validate135(data, {
+function validate136(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14701,10 +14812,10 @@ function validate135(data, {
       errors++;
     }
   }
-  validate135.errors = vErrors;
+  validate136.errors = vErrors;
   return errors === 0;
 }
-function validate505(data, {
+function validate510(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14730,13 +14841,13 @@ function validate505(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.stage !== undefined) {
-      if (!validate506(data.stage, {
+      if (!validate135(data.stage, {
         instancePath: instancePath + "/stage",
         parentData: data,
         parentDataProperty: "stage",
         rootData
       })) {
-        vErrors = vErrors === null ? validate506.errors : vErrors.concat(validate506.errors);
+        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
         errors = vErrors.length;
       }
     }
@@ -14774,21 +14885,21 @@ function validate505(data, {
       }
     }
     if (data.message !== undefined) {
-      if (!validate135(data.message, {
+      if (!validate136(data.message, {
         instancePath: instancePath + "/message",
         parentData: data,
         parentDataProperty: "message",
         rootData
       })) {
-        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
+        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate505.errors = vErrors;
+  validate510.errors = vErrors;
   return errors === 0;
 }
-const schema205 = {
+const schema206 = {
   "type": "object",
   "properties": {
     "image": {
@@ -14812,12 +14923,12 @@ const schema205 = {
   },
   "nullable": true
 };
-const schema73 = {
+const schema74 = {
   "type": "string",
   "maxLength": 128,
   "nullable": true
 };
-function validate137(data, {
+function validate138(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14859,10 +14970,10 @@ function validate137(data, {
       errors++;
     }
   }
-  validate137.errors = vErrors;
+  validate138.errors = vErrors;
   return errors === 0;
 }
-function validate513(data, {
+function validate517(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14888,35 +14999,35 @@ function validate513(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.image !== undefined) {
-      if (!validate135(data.image, {
+      if (!validate136(data.image, {
         instancePath: instancePath + "/image",
         parentData: data,
         parentDataProperty: "image",
         rootData
       })) {
-        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
+        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
         errors = vErrors.length;
       }
     }
     if (data.device !== undefined) {
-      if (!validate137(data.device, {
+      if (!validate138(data.device, {
         instancePath: instancePath + "/device",
         parentData: data,
         parentDataProperty: "device",
         rootData
       })) {
-        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
     if (data.gpus !== undefined) {
-      if (!validate136(data.gpus, {
+      if (!validate137(data.gpus, {
         instancePath: instancePath + "/gpus",
         parentData: data,
         parentDataProperty: "gpus",
         rootData
       })) {
-        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
         errors = vErrors.length;
       }
     }
@@ -14954,10 +15065,10 @@ function validate513(data, {
       }
     }
   }
-  validate513.errors = vErrors;
+  validate517.errors = vErrors;
   return errors === 0;
 }
-const schema206 = {
+const schema207 = {
   "type": "array",
   "maxItems": 8,
   "items": {
@@ -14965,7 +15076,7 @@ const schema206 = {
   },
   "nullable": true
 };
-const schema207 = {
+const schema208 = {
   "type": "object",
   "required": ["uri"],
   "properties": {
@@ -14983,11 +15094,11 @@ const schema207 = {
     }
   }
 };
-const schema208 = {
+const schema209 = {
   "type": "string",
   "maxLength": 1024
 };
-function validate523(data, {
+function validate527(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15028,15 +15139,15 @@ function validate523(data, {
     }
     errors++;
   }
-  validate523.errors = vErrors;
+  validate527.errors = vErrors;
   return errors === 0;
 }
-const schema209 = {
+const schema210 = {
   "type": "string",
   "maxLength": 256,
   "nullable": true
 };
-function validate526(data, {
+function validate530(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15078,10 +15189,10 @@ function validate526(data, {
       errors++;
     }
   }
-  validate526.errors = vErrors;
+  validate530.errors = vErrors;
   return errors === 0;
 }
-function validate522(data, {
+function validate526(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15107,13 +15218,13 @@ function validate522(data, {
       errors++;
     }
     if (data.uri !== undefined) {
-      if (!validate523(data.uri, {
+      if (!validate527(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate523.errors : vErrors.concat(validate523.errors);
+        vErrors = vErrors === null ? validate527.errors : vErrors.concat(validate527.errors);
         errors = vErrors.length;
       }
     }
@@ -15129,13 +15240,13 @@ function validate522(data, {
       }
     }
     if (data.revision !== undefined) {
-      if (!validate526(data.revision, {
+      if (!validate530(data.revision, {
         instancePath: instancePath + "/revision",
         parentData: data,
         parentDataProperty: "revision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate526.errors : vErrors.concat(validate526.errors);
+        vErrors = vErrors === null ? validate530.errors : vErrors.concat(validate530.errors);
         errors = vErrors.length;
       }
     }
@@ -15166,10 +15277,10 @@ function validate522(data, {
     }
     errors++;
   }
-  validate522.errors = vErrors;
+  validate526.errors = vErrors;
   return errors === 0;
 }
-function validate521(data, {
+function validate525(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15212,21 +15323,21 @@ function validate521(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate522(data[i0], {
+      if (!validate526(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate522.errors : vErrors.concat(validate522.errors);
+        vErrors = vErrors === null ? validate526.errors : vErrors.concat(validate526.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate521.errors = vErrors;
+  validate525.errors = vErrors;
   return errors === 0;
 }
-const schema210 = {
+const schema211 = {
   "type": "object",
   "properties": {
     "uri": {
@@ -15241,7 +15352,7 @@ const schema210 = {
   },
   "nullable": true
 };
-function validate531(data, {
+function validate535(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15267,13 +15378,13 @@ function validate531(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.uri !== undefined) {
-      if (!validate135(data.uri, {
+      if (!validate136(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
+        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
         errors = vErrors.length;
       }
     }
@@ -15289,21 +15400,21 @@ function validate531(data, {
       }
     }
     if (data.maskDigest !== undefined) {
-      if (!validate137(data.maskDigest, {
+      if (!validate138(data.maskDigest, {
         instancePath: instancePath + "/maskDigest",
         parentData: data,
         parentDataProperty: "maskDigest",
         rootData
       })) {
-        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate531.errors = vErrors;
+  validate535.errors = vErrors;
   return errors === 0;
 }
-const schema211 = {
+const schema212 = {
   "type": "object",
   "properties": {
     "pattern": {
@@ -15333,7 +15444,7 @@ const schema211 = {
   },
   "nullable": true
 };
-function validate536(data, {
+function validate540(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15414,24 +15525,24 @@ function validate536(data, {
       }
     }
     if (data.maskedLayers !== undefined) {
-      if (!validate136(data.maskedLayers, {
+      if (!validate137(data.maskedLayers, {
         instancePath: instancePath + "/maskedLayers",
         parentData: data,
         parentDataProperty: "maskedLayers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
         errors = vErrors.length;
       }
     }
     if (data.skippedLayers !== undefined) {
-      if (!validate136(data.skippedLayers, {
+      if (!validate137(data.skippedLayers, {
         instancePath: instancePath + "/skippedLayers",
         parentData: data,
         parentDataProperty: "skippedLayers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
         errors = vErrors.length;
       }
     }
@@ -15447,10 +15558,10 @@ function validate536(data, {
       }
     }
   }
-  validate536.errors = vErrors;
+  validate540.errors = vErrors;
   return errors === 0;
 }
-const schema212 = {
+const schema213 = {
   "type": "object",
   "properties": {
     "convention": {
@@ -15474,7 +15585,7 @@ const schema212 = {
   },
   "nullable": true
 };
-function validate546(data, {
+function validate550(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15566,10 +15677,10 @@ function validate546(data, {
       }
     }
   }
-  validate546.errors = vErrors;
+  validate550.errors = vErrors;
   return errors === 0;
 }
-const schema213 = {
+const schema214 = {
   "type": "object",
   "properties": {
     "metric": {
@@ -15626,12 +15737,12 @@ const schema213 = {
   },
   "nullable": true
 };
-const schema214 = {
+const schema215 = {
   "type": "string",
   "maxLength": 8,
   "nullable": true
 };
-function validate568(data, {
+function validate572(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15673,10 +15784,10 @@ function validate568(data, {
       errors++;
     }
   }
-  validate568.errors = vErrors;
+  validate572.errors = vErrors;
   return errors === 0;
 }
-const schema215 = {
+const schema216 = {
   "type": "array",
   "maxItems": 3,
   "items": {
@@ -15684,7 +15795,7 @@ const schema215 = {
   },
   "nullable": true
 };
-const schema216 = {
+const schema217 = {
   "type": "object",
   "required": ["precision"],
   "properties": {
@@ -15702,11 +15813,11 @@ const schema216 = {
     }
   }
 };
-const schema217 = {
+const schema218 = {
   "type": "string",
   "maxLength": 8
 };
-function validate572(data, {
+function validate576(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15747,10 +15858,10 @@ function validate572(data, {
     }
     errors++;
   }
-  validate572.errors = vErrors;
+  validate576.errors = vErrors;
   return errors === 0;
 }
-function validate571(data, {
+function validate575(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15776,13 +15887,13 @@ function validate571(data, {
       errors++;
     }
     if (data.precision !== undefined) {
-      if (!validate572(data.precision, {
+      if (!validate576(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate572.errors : vErrors.concat(validate572.errors);
+        vErrors = vErrors === null ? validate576.errors : vErrors.concat(validate576.errors);
         errors = vErrors.length;
       }
     }
@@ -15809,13 +15920,13 @@ function validate571(data, {
       }
     }
     if (data.problem !== undefined) {
-      if (!validate135(data.problem, {
+      if (!validate136(data.problem, {
         instancePath: instancePath + "/problem",
         parentData: data,
         parentDataProperty: "problem",
         rootData
       })) {
-        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
+        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
         errors = vErrors.length;
       }
     }
@@ -15835,10 +15946,10 @@ function validate571(data, {
     }
     errors++;
   }
-  validate571.errors = vErrors;
+  validate575.errors = vErrors;
   return errors === 0;
 }
-function validate570(data, {
+function validate574(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15881,21 +15992,21 @@ function validate570(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate571(data[i0], {
+      if (!validate575(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate571.errors : vErrors.concat(validate571.errors);
+        vErrors = vErrors === null ? validate575.errors : vErrors.concat(validate575.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate570.errors = vErrors;
+  validate574.errors = vErrors;
   return errors === 0;
 }
-function validate554(data, {
+function validate558(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15932,13 +16043,13 @@ function validate554(data, {
       }
     }
     if (data.samples !== undefined) {
-      if (!validate136(data.samples, {
+      if (!validate137(data.samples, {
         instancePath: instancePath + "/samples",
         parentData: data,
         parentDataProperty: "samples",
         rootData
       })) {
-        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
         errors = vErrors.length;
       }
     }
@@ -15998,24 +16109,24 @@ function validate554(data, {
       }
     }
     if (data.referenceDigest !== undefined) {
-      if (!validate137(data.referenceDigest, {
+      if (!validate138(data.referenceDigest, {
         instancePath: instancePath + "/referenceDigest",
         parentData: data,
         parentDataProperty: "referenceDigest",
         rootData
       })) {
-        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
     if (data.extractorDigest !== undefined) {
-      if (!validate137(data.extractorDigest, {
+      if (!validate138(data.extractorDigest, {
         instancePath: instancePath + "/extractorDigest",
         parentData: data,
         parentDataProperty: "extractorDigest",
         rootData
       })) {
-        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
@@ -16042,13 +16153,13 @@ function validate554(data, {
       }
     }
     if (data.steps !== undefined) {
-      if (!validate136(data.steps, {
+      if (!validate137(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
         errors = vErrors.length;
       }
     }
@@ -16064,35 +16175,35 @@ function validate554(data, {
       }
     }
     if (data.precision !== undefined) {
-      if (!validate568(data.precision, {
+      if (!validate572(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate568.errors : vErrors.concat(validate568.errors);
+        vErrors = vErrors === null ? validate572.errors : vErrors.concat(validate572.errors);
         errors = vErrors.length;
       }
     }
     if (data.served !== undefined) {
-      if (!validate570(data.served, {
+      if (!validate574(data.served, {
         instancePath: instancePath + "/served",
         parentData: data,
         parentDataProperty: "served",
         rootData
       })) {
-        vErrors = vErrors === null ? validate570.errors : vErrors.concat(validate570.errors);
+        vErrors = vErrors === null ? validate574.errors : vErrors.concat(validate574.errors);
         errors = vErrors.length;
       }
     }
     if (data.weights !== undefined) {
-      if (!validate137(data.weights, {
+      if (!validate138(data.weights, {
         instancePath: instancePath + "/weights",
         parentData: data,
         parentDataProperty: "weights",
         rootData
       })) {
-        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
@@ -16108,10 +16219,10 @@ function validate554(data, {
       }
     }
   }
-  validate554.errors = vErrors;
+  validate558.errors = vErrors;
   return errors === 0;
 }
-const schema218 = {
+const schema219 = {
   "type": "object",
   "properties": {
     "uri": {
@@ -16132,7 +16243,7 @@ const schema218 = {
   },
   "nullable": true
 };
-function validate582(data, {
+function validate586(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -16158,13 +16269,13 @@ function validate582(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.uri !== undefined) {
-      if (!validate135(data.uri, {
+      if (!validate136(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
+        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
         errors = vErrors.length;
       }
     }
@@ -16191,32 +16302,32 @@ function validate582(data, {
       }
     }
     if (data.manifestUri !== undefined) {
-      if (!validate135(data.manifestUri, {
+      if (!validate136(data.manifestUri, {
         instancePath: instancePath + "/manifestUri",
         parentData: data,
         parentDataProperty: "manifestUri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
+        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
         errors = vErrors.length;
       }
     }
     if (data.sampleGridUri !== undefined) {
-      if (!validate135(data.sampleGridUri, {
+      if (!validate136(data.sampleGridUri, {
         instancePath: instancePath + "/sampleGridUri",
         parentData: data,
         parentDataProperty: "sampleGridUri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
+        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate582.errors = vErrors;
+  validate586.errors = vErrors;
   return errors === 0;
 }
-function validate446(data, {
+function validate451(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -16242,24 +16353,24 @@ function validate446(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.observedGeneration !== undefined) {
-      if (!validate447(data.observedGeneration, {
+      if (!validate452(data.observedGeneration, {
         instancePath: instancePath + "/observedGeneration",
         parentData: data,
         parentDataProperty: "observedGeneration",
         rootData
       })) {
-        vErrors = vErrors === null ? validate447.errors : vErrors.concat(validate447.errors);
+        vErrors = vErrors === null ? validate452.errors : vErrors.concat(validate452.errors);
         errors = vErrors.length;
       }
     }
     if (data.phase !== undefined) {
-      if (!validate449(data.phase, {
+      if (!validate454(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate449.errors : vErrors.concat(validate449.errors);
+        vErrors = vErrors === null ? validate454.errors : vErrors.concat(validate454.errors);
         errors = vErrors.length;
       }
     }
@@ -16286,13 +16397,13 @@ function validate446(data, {
       }
     }
     if (data.conditions !== undefined) {
-      if (!validate453(data.conditions, {
+      if (!validate458(data.conditions, {
         instancePath: instancePath + "/conditions",
         parentData: data,
         parentDataProperty: "conditions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate453.errors : vErrors.concat(validate453.errors);
+        vErrors = vErrors === null ? validate458.errors : vErrors.concat(validate458.errors);
         errors = vErrors.length;
       }
     }
@@ -16308,131 +16419,131 @@ function validate446(data, {
       }
     }
     if (data.attempts !== undefined) {
-      if (!validate468(data.attempts, {
+      if (!validate473(data.attempts, {
         instancePath: instancePath + "/attempts",
         parentData: data,
         parentDataProperty: "attempts",
         rootData
       })) {
-        vErrors = vErrors === null ? validate468.errors : vErrors.concat(validate468.errors);
+        vErrors = vErrors === null ? validate473.errors : vErrors.concat(validate473.errors);
         errors = vErrors.length;
       }
     }
     if (data.progress !== undefined) {
-      if (!validate476(data.progress, {
+      if (!validate481(data.progress, {
         instancePath: instancePath + "/progress",
         parentData: data,
         parentDataProperty: "progress",
         rootData
       })) {
-        vErrors = vErrors === null ? validate476.errors : vErrors.concat(validate476.errors);
+        vErrors = vErrors === null ? validate481.errors : vErrors.concat(validate481.errors);
         errors = vErrors.length;
       }
     }
     if (data.best !== undefined) {
-      if (!validate501(data.best, {
+      if (!validate506(data.best, {
         instancePath: instancePath + "/best",
         parentData: data,
         parentDataProperty: "best",
         rootData
       })) {
-        vErrors = vErrors === null ? validate501.errors : vErrors.concat(validate501.errors);
+        vErrors = vErrors === null ? validate506.errors : vErrors.concat(validate506.errors);
         errors = vErrors.length;
       }
     }
     if (data.rollback !== undefined) {
-      if (!validate505(data.rollback, {
+      if (!validate510(data.rollback, {
         instancePath: instancePath + "/rollback",
         parentData: data,
         parentDataProperty: "rollback",
         rootData
       })) {
-        vErrors = vErrors === null ? validate505.errors : vErrors.concat(validate505.errors);
+        vErrors = vErrors === null ? validate510.errors : vErrors.concat(validate510.errors);
         errors = vErrors.length;
       }
     }
     if (data.trainer !== undefined) {
-      if (!validate513(data.trainer, {
+      if (!validate517(data.trainer, {
         instancePath: instancePath + "/trainer",
         parentData: data,
         parentDataProperty: "trainer",
         rootData
       })) {
-        vErrors = vErrors === null ? validate513.errors : vErrors.concat(validate513.errors);
+        vErrors = vErrors === null ? validate517.errors : vErrors.concat(validate517.errors);
         errors = vErrors.length;
       }
     }
     if (data.sources !== undefined) {
-      if (!validate521(data.sources, {
+      if (!validate525(data.sources, {
         instancePath: instancePath + "/sources",
         parentData: data,
         parentDataProperty: "sources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate521.errors : vErrors.concat(validate521.errors);
+        vErrors = vErrors === null ? validate525.errors : vErrors.concat(validate525.errors);
         errors = vErrors.length;
       }
     }
     if (data.checkpoint !== undefined) {
-      if (!validate531(data.checkpoint, {
+      if (!validate535(data.checkpoint, {
         instancePath: instancePath + "/checkpoint",
         parentData: data,
         parentDataProperty: "checkpoint",
         rootData
       })) {
-        vErrors = vErrors === null ? validate531.errors : vErrors.concat(validate531.errors);
+        vErrors = vErrors === null ? validate535.errors : vErrors.concat(validate535.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparsity !== undefined) {
-      if (!validate536(data.sparsity, {
+      if (!validate540(data.sparsity, {
         instancePath: instancePath + "/sparsity",
         parentData: data,
         parentDataProperty: "sparsity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate536.errors : vErrors.concat(validate536.errors);
+        vErrors = vErrors === null ? validate540.errors : vErrors.concat(validate540.errors);
         errors = vErrors.length;
       }
     }
     if (data.macs !== undefined) {
-      if (!validate546(data.macs, {
+      if (!validate550(data.macs, {
         instancePath: instancePath + "/macs",
         parentData: data,
         parentDataProperty: "macs",
         rootData
       })) {
-        vErrors = vErrors === null ? validate546.errors : vErrors.concat(validate546.errors);
+        vErrors = vErrors === null ? validate550.errors : vErrors.concat(validate550.errors);
         errors = vErrors.length;
       }
     }
     if (data.fid !== undefined) {
-      if (!validate554(data.fid, {
+      if (!validate558(data.fid, {
         instancePath: instancePath + "/fid",
         parentData: data,
         parentDataProperty: "fid",
         rootData
       })) {
-        vErrors = vErrors === null ? validate554.errors : vErrors.concat(validate554.errors);
+        vErrors = vErrors === null ? validate558.errors : vErrors.concat(validate558.errors);
         errors = vErrors.length;
       }
     }
     if (data.model !== undefined) {
-      if (!validate582(data.model, {
+      if (!validate586(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate582.errors : vErrors.concat(validate582.errors);
+        vErrors = vErrors === null ? validate586.errors : vErrors.concat(validate586.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate446.errors = vErrors;
+  validate451.errors = vErrors;
   return errors === 0;
 }
-function validate138(data, {
+function validate139(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -16491,57 +16602,57 @@ function validate138(data, {
       errors++;
     }
     if (data.apiVersion !== undefined) {
-      if (!validate139(data.apiVersion, {
+      if (!validate140(data.apiVersion, {
         instancePath: instancePath + "/apiVersion",
         parentData: data,
         parentDataProperty: "apiVersion",
         rootData
       })) {
-        vErrors = vErrors === null ? validate139.errors : vErrors.concat(validate139.errors);
+        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
         errors = vErrors.length;
       }
     }
     if (data.kind !== undefined) {
-      if (!validate141(data.kind, {
+      if (!validate142(data.kind, {
         instancePath: instancePath + "/kind",
         parentData: data,
         parentDataProperty: "kind",
         rootData
       })) {
-        vErrors = vErrors === null ? validate141.errors : vErrors.concat(validate141.errors);
+        vErrors = vErrors === null ? validate142.errors : vErrors.concat(validate142.errors);
         errors = vErrors.length;
       }
     }
     if (data.metadata !== undefined) {
-      if (!validate143(data.metadata, {
+      if (!validate144(data.metadata, {
         instancePath: instancePath + "/metadata",
         parentData: data,
         parentDataProperty: "metadata",
         rootData
       })) {
-        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
+        vErrors = vErrors === null ? validate144.errors : vErrors.concat(validate144.errors);
         errors = vErrors.length;
       }
     }
     if (data.spec !== undefined) {
-      if (!validate147(data.spec, {
+      if (!validate148(data.spec, {
         instancePath: instancePath + "/spec",
         parentData: data,
         parentDataProperty: "spec",
         rootData
       })) {
-        vErrors = vErrors === null ? validate147.errors : vErrors.concat(validate147.errors);
+        vErrors = vErrors === null ? validate148.errors : vErrors.concat(validate148.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate446(data.status, {
+      if (!validate451(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate446.errors : vErrors.concat(validate446.errors);
+        vErrors = vErrors === null ? validate451.errors : vErrors.concat(validate451.errors);
         errors = vErrors.length;
       }
     }
@@ -16561,6 +16672,6 @@ function validate138(data, {
     }
     errors++;
   }
-  validate138.errors = vErrors;
+  validate139.errors = vErrors;
   return errors === 0;
 }

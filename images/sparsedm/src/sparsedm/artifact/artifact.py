@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from safetensors.torch import save
@@ -27,12 +27,12 @@ from torch import Tensor, nn
 
 import sparsedm
 from sparsedm.artifact.canary import Canary, load_canary, save_canary
-from sparsedm.artifact.components import Components, check_files, save_components
+from sparsedm.artifact.components import check_files
 from sparsedm.decimals import decimal
 from sparsedm.errors import InputError
 from sparsedm.files import OnRead, file_sha256, json_digest, write_atomically
 from sparsedm.measure.macs import count_macs
-from sparsedm.models import ModelConfig, build_model, config_from, config_of, load_weights
+from sparsedm.models import build_model, config_from, config_of, load_weights
 from sparsedm.sparsity.layers import Selection, prunable_layers
 from sparsedm.sparsity.masks import group_counts, has_negative_zero, mask_digest, nm_mask
 from sparsedm.sparsity.pattern import Pattern
@@ -48,12 +48,34 @@ NOT_FINITE = "WeightsNotFinite"
 """Reason of an artifact with NaN or infinity, which a server gives too."""
 
 
+PIPELINE = "pipeline"
+"""Architecture of an artifact that is a whole pipeline of diffusers (artifact/pipeline.py)."""
+
+
+class Config(Protocol):
+    """What a manifest says of the network."""
+
+    @property
+    def architecture(self) -> str: ...
+
+    @property
+    def prediction(self) -> str | None: ...
+
+    def to_dict(self) -> dict[str, Any]: ...
+
+
+class Beside(Protocol):
+    """Files beside the weights: writes them, and returns `components` of the manifest."""
+
+    def save(self, directory: Path, staging: Path | None = None) -> dict[str, Any]: ...
+
+
 @dataclass(frozen=True)
 class Identity:
     """What the artifact is, besides its weights."""
 
     name: str
-    config: ModelConfig
+    config: Config
     classes: Sequence[str] | None
     pattern: Pattern
     selection: Selection
@@ -77,13 +99,21 @@ def sparsity_status(weights: Mapping[str, Tensor], pattern: Pattern, selection: 
 
 
 def save_weights(
-    directory: Path, weights: Mapping[str, Tensor], staging: Path | None = None
+    directory: Path,
+    weights: Mapping[str, Tensor],
+    staging: Path | None = None,
+    file: str = WEIGHTS_FILE,
+    dtype: torch.dtype = torch.float32,
 ) -> dict[str, Any]:
-    """Writes fp32 weights and returns the manifest's `weights`: equal weights give equal bytes."""
-    data = save({name: w.detach().float().cpu().contiguous() for name, w in sorted(weights.items())})
-    write_atomically(directory / WEIGHTS_FILE, data, staging)
-    path = directory / WEIGHTS_FILE
-    return {"file": WEIGHTS_FILE, "sha256": file_sha256(path), "sizeBytes": path.stat().st_size}
+    """Writes weights of `dtype` and returns the manifest's `weights`: equal weights give equal bytes."""
+    path = directory / file
+    stored = {
+        name: (w.detach().to(dtype) if w.is_floating_point() else w.detach()).cpu().contiguous()
+        for name, w in sorted(weights.items())
+    }
+    # Readers of other programs ask for the format.
+    write_atomically(path, save(stored, None if file == WEIGHTS_FILE else {"format": "pt"}), staging)
+    return {"file": file, "sha256": file_sha256(path), "sizeBytes": path.stat().st_size}
 
 
 def save_artifact(
@@ -97,10 +127,12 @@ def save_artifact(
     quality: Mapping[str, Any] | None = None,
     staging: Path | None = None,
     settings: Mapping[str, Any] | None = None,
-    components: Components | None = None,
+    components: Beside | None = None,
     canary: Canary | None = None,
+    file: str = WEIGHTS_FILE,
+    dtype: torch.dtype = torch.float32,
 ) -> dict[str, Any]:
-    """Writes model.safetensors and then manifest.json from masked weights. Returns the manifest.
+    """Writes the weights and then manifest.json from masked weights. Returns the manifest.
 
     `settings` is the run's whole configuration, of which provenance.configDigest is the digest. `components`
     are what a server needs beside the network. `canary` is what it has to draw again.
@@ -113,7 +145,7 @@ def save_artifact(
     if not sparsity["compliant"]:
         raise ValueError(f"a masked layer has more than {pattern.n} non-zeros in a group of {pattern.m}.")
     masks = {name: nm_mask(weights[f"{name}.weight"], pattern.n, pattern.m) for name in names}
-    beside_weights = save_components(directory, components, staging) if components else {}
+    beside_weights = components.save(directory, staging) if components else {}
     manifest = {
         "schemaVersion": SCHEMA_VERSION,
         "name": identity.name,
@@ -125,7 +157,7 @@ def save_artifact(
         "layers": [_layer(name, weights[f"{name}.weight"], pattern) for name in names],
         "skippedLayers": [{"name": s.name, "reason": s.reason} for s in identity.selection.skipped],
         "maskDigest": mask_digest(masks),
-        "weights": save_weights(directory, weights, staging),
+        "weights": save_weights(directory, weights, staging, file, dtype),
         **({"components": beside_weights} if beside_weights else {}),
         **({} if canary is None else {"canary": save_canary(directory, canary, staging)}),
         "sparsity": sparsity,
@@ -217,10 +249,32 @@ def load_artifact(
     """
     directory = Path(directory)
     manifest = read_manifest(directory)
-    try:
+    if manifest.get("architecture") == PIPELINE:
+        raise InputError(
+            "ArtifactUnsupported",
+            f"{directory} is a whole pipeline, which this command does not take: open it by diffusers' "
+            "DiffusionPipeline.from_pretrained, or serve it.",
+        )
+
+    def build() -> tuple[nn.Module, Path]:
         model = build_model(config_from(manifest["architecture"], manifest["config"]))
-        weights = manifest["weights"]
-        path, digest = directory / Path(weights["file"]).name, weights["sha256"] if verify else None
+        return model, directory / Path(manifest["weights"]["file"]).name
+
+    return load_network(directory, manifest, build, verify, sealed, on_read), manifest
+
+
+def load_network(
+    directory: Path,
+    manifest: Mapping[str, Any],
+    build: Callable[[], tuple[nn.Module, Path]],
+    verify: bool = True,
+    sealed: bool = True,
+    on_read: OnRead | None = None,
+) -> nn.Module:
+    """As load_artifact, of a network that `build` makes, with the file of its weights."""
+    try:
+        model, path = build()
+        digest = manifest["weights"]["sha256"] if verify else None
         load_weights(model, path, digest, NOT_FINITE, on_read)
         if verify:
             _verify_layers(model.state_dict(), manifest)
@@ -235,7 +289,7 @@ def load_artifact(
         check_classes(manifest.get("classes"), config_of(model).num_classes)
         if sealed:
             check_seal(manifest, directory)
-    return model.eval(), manifest
+    return model.eval()
 
 
 def _verify_layers(weights: Mapping[str, Tensor], manifest: Mapping[str, Any]) -> None:
@@ -283,12 +337,15 @@ def check_classes(classes: Any, num_classes: int) -> None:
 
 
 def verify_statements(model: nn.Module, manifest: Mapping[str, Any], directory: Path) -> None:
-    """What the manifest says of the weights, counted again, and the digests of the files beside it.
+    """What the manifest says of the weights, counted again, and the digests of the files beside it. The
+    multiply-accumulates of a pipeline were counted on a call, which is not here.
 
     Raises InputError, which names the field.
     """
     config, weights = config_of(model), model.state_dict()
+    pipeline = manifest.get("architecture") == PIPELINE
     try:
+        stated_weights = manifest["weights"]
         pattern = Pattern.parse(manifest["pattern"])
         names = [layer["name"] for layer in manifest["layers"]]
         skipped = [layer["name"] for layer in manifest["skippedLayers"]]
@@ -301,8 +358,8 @@ def verify_statements(model: nn.Module, manifest: Mapping[str, Any], directory: 
                 **sparsity_status(weights, pattern, Selection(tuple(names), (), ())),
                 "skippedLayers": min(max(0, int(wanted)), len(skipped)),
             },
-            "macs": count_macs(config, names, pattern).status(),
-            "weights": {**manifest["weights"], "sizeBytes": (directory / WEIGHTS_FILE).stat().st_size},
+            **({} if pipeline else {"macs": count_macs(config, names, pattern).status()}),
+            "weights": {**stated_weights, "sizeBytes": (directory / stated_weights["file"]).stat().st_size},
         }
         stated = {name: manifest[name] for name in found}
     except (KeyError, TypeError, ValueError) as error:

@@ -30,25 +30,24 @@ class Components:
     autoencoder: Autoencoder | None = None
     text_encoder: TextEncoder | None = None
 
-
-def save_components(directory: Path, components: Components, staging: Path | None = None) -> dict[str, Any]:
-    """Writes their files and returns `components` of the manifest. A file that is there is not written
-    again."""
-    found: dict[str, Any] = {}
-    if (autoencoder := components.autoencoder) is not None:
-        files = {f"{AUTOENCODER_FOLDER}/{name}": data for name, data in autoencoder.files().items()}
-        found["autoencoder"] = {
-            "scale": decimal(autoencoder.scale, 6),
-            "files": _write(directory, files, staging),
-        }
-    if (encoder := components.text_encoder) is not None:
-        tokens, width = encoder.shape
-        found["textEncoder"] = {
-            "tokens": tokens,
-            "width": width,
-            "files": _write(directory, encoder.files(), staging),
-        }
-    return found
+    def save(self, directory: Path, staging: Path | None = None) -> dict[str, Any]:
+        """Writes their files and returns `components` of the manifest. A file that is there is not written
+        again."""
+        found: dict[str, Any] = {}
+        if (autoencoder := self.autoencoder) is not None:
+            files = {f"{AUTOENCODER_FOLDER}/{name}": data for name, data in autoencoder.files().items()}
+            found["autoencoder"] = {
+                "scale": decimal(autoencoder.scale, 6),
+                "files": _write(directory, files, staging),
+            }
+        if (encoder := self.text_encoder) is not None:
+            tokens, width = encoder.shape
+            found["textEncoder"] = {
+                "tokens": tokens,
+                "width": width,
+                "files": _write(directory, encoder.files(), staging),
+            }
+        return found
 
 
 def load_components(

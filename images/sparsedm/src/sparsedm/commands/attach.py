@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sparsedm.artifact.artifact import load_artifact, write_manifest
-from sparsedm.artifact.components import Components, save_components
+from sparsedm.artifact.components import Components
 from sparsedm.data.features import SCALES
 from sparsedm.diffusion.samplers import IMAGE_CHANNELS
 from sparsedm.errors import ConfigError
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
             [f"--text-encoder must encode a text as {config.context}, and this one does as {encoder.shape}."]
         )
     autoencoder = Autoencoder(args.autoencoder, SCALES[args.latents]) if args.autoencoder else None
-    added = save_components(args.directory, Components(autoencoder, encoder))
+    added = Components(autoencoder, encoder).save(args.directory)
     manifest["components"] = {**manifest.get("components", {}), **added}
     write_manifest(args.directory, manifest)
     print(f"{args.directory} has its {' and '.join(manifest['components'])} beside it.")

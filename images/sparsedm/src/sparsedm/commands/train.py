@@ -14,7 +14,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from sparsedm.artifact.artifact import MANIFEST_FILE
+from sparsedm.artifact.artifact import MANIFEST_FILE, PIPELINE
 from sparsedm.errors import ConfigError, ProcessLost, SparseDMError, Superseded, storage_explained
 from sparsedm.runtime.device import check_gpus
 from sparsedm.runtime.launch import launch, processes_to_start
@@ -25,7 +25,7 @@ from sparsedm.runtime.report_client import ReportClient
 from sparsedm.runtime.stop import StopSignal
 from sparsedm.training.config import TrainConfig, load_config, with_output
 from sparsedm.training.describe import describe
-from sparsedm.training.finetune import train
+from sparsedm.training.finetune import Finetune, train
 from sparsedm.training.inputs import fetch_inputs
 from sparsedm.training.output import claim_output, finished_manifest
 from sparsedm.uris import resolve_uri
@@ -149,10 +149,19 @@ def _explain(error: SparseDMError, client: ReportClient, rank: int = 0) -> int:
     return error.exit_code
 
 
+def _kind(config: TrainConfig) -> type[Finetune]:
+    if config.model.architecture != PIPELINE:
+        return Finetune
+    # Imported here: few runs are of pipelines.
+    from sparsedm.training.pipeline import PipelineFinetune
+
+    return PipelineFinetune
+
+
 def _train_together(config: TrainConfig, client: ReportClient, console: Console) -> None:
     with StopSignal() as stop, open_process_group() as processes:
         try:
-            train(config, client, console, stop, processes)
+            train(config, client, console, stop, processes, _kind(config))
         except ProcessLost:
             stop.check(
                 "the other processes stopped before this one; a retry goes on from the last checkpoint."

@@ -6,7 +6,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sparsedm.artifact.artifact import check_seal, load_artifact, verify_statements, write_manifest
+from sparsedm.artifact.artifact import check_seal, verify_statements, write_manifest
+from sparsedm.artifact.pipeline import load_any
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     directory = Path(args.directory)
-    model, manifest = load_artifact(directory, sealed=False)
+    model, manifest = load_any(directory, sealed=False)
     verify_statements(model, manifest, directory)
     if args.seal:
         write_manifest(directory, manifest)

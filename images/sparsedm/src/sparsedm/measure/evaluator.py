@@ -85,11 +85,13 @@ class Plan:
 @dataclass(frozen=True)
 class Measurement:
     """Of one model: the distance, NaN where some image is not finite; the first images that it drew, (keep,
-    C, H, W) in [-1, 1]; and the features of some, (n, dims)."""
+    C, H, W) in [-1, 1]; the features of some, (n, dims); and the seconds that an image took, where they were
+    taken."""
 
     distance: float
     images: Tensor
     features: Tensor
+    seconds: float | None = None
 
 
 def image_seeds(run_seed: int, stream: int, count: int) -> list[int]:
@@ -116,6 +118,16 @@ class Evaluator:
 
     `source` says where the reference comes from: training-data, evaluation-data, statistics or dense-samples.
     """
+
+    @property
+    def batch(self) -> int:
+        """Images that are drawn at a time."""
+        return SAMPLE_BATCH
+
+    @property
+    def reference_batch(self) -> int:
+        """Images of the reference that are read at a time."""
+        return REFERENCE_BATCH
 
     def __init__(
         self,
@@ -186,8 +198,8 @@ class Evaluator:
             return
         decode = self.decode if content == "decodings" else lambda images: images
         stats, sample = FrechetStats(), FeatureSample(len(dataset))
-        for start in range(0, len(dataset), REFERENCE_BATCH):
-            images, _ = dataset.batch(np.arange(start, min(start + REFERENCE_BATCH, len(dataset))))
+        for start in range(0, len(dataset), self.reference_batch):
+            images, _ = dataset.batch(np.arange(start, min(start + self.reference_batch, len(dataset))))
             features = self.extractor(decode(images))
             stats.update(features)
             sample.update(features)
@@ -244,12 +256,12 @@ class Evaluator:
             raise ValueError("set_reference comes first.")
         stats, sample, kept = FrechetStats(), FeatureSample(self.plan.samples), []
         seeds = self.plan.seeds(choosing)
-        network = in_precision(model.eval(), precision or self.plan.precision)
-        broken = 0
-        for first in range(0, self.plan.samples, SAMPLE_BATCH * processes.size):
-            at_once = min(SAMPLE_BATCH * processes.size, self.plan.samples - first)
+        network = self._network(model.eval(), precision or self.plan.precision)
+        broken, together = 0, self.batch * processes.size
+        for first in range(0, self.plan.samples, together):
+            at_once = min(together, self.plan.samples - first)
             passes = at_once * self.plan.passes_of_a_step
-            start = first + SAMPLE_BATCH * processes.rank
+            start = first + self.batch * processes.rank
             own = self._draw(network, seeds, start, passes, on_work)
             found = self.extractor(own) if len(own) else None
             bad = int((~own.isfinite()).flatten(1).any(1).sum()) if len(own) else 0
@@ -269,7 +281,16 @@ class Evaluator:
         if not processes.is_rank_zero or self.reference is None:
             return Measurement(processes.broadcast(0.0), torch.empty(0), torch.empty(0))
         distance = float("nan") if broken else frechet_distance(stats, self.reference.stats)
-        return Measurement(processes.broadcast(distance), torch.cat(kept), sample.features())
+        return Measurement(
+            processes.broadcast(distance), torch.cat(kept), sample.features(), self._seconds_per_image()
+        )
+
+    def _seconds_per_image(self) -> float | None:
+        return None
+
+    def _network(self, model: nn.Module, precision: str) -> Any:
+        """What `_draw` draws with."""
+        return in_precision(model, precision)
 
     def _conditions(self, part: slice) -> Tensor | None:
         """Labels, every class in turn, or the captions in their order; None without either."""
@@ -282,7 +303,7 @@ class Evaluator:
     def _draw(self, model: Network, seeds: list[int], start: int, passes: int, on_work: OnWork) -> Tensor:
         """The batch of images from `start` on, empty after the last of `seeds`. `on_work` gets `passes` at
         each step of the sampler."""
-        plan, part = self.plan, slice(start, start + SAMPLE_BATCH)
+        plan, part = self.plan, slice(start, start + self.batch)
         if start >= len(seeds):
             return torch.empty(0)
         drawn = sample(

@@ -168,7 +168,7 @@ def build_denoiser(config: DiffusersConfig) -> nn.Module:
             "ModelUnsupported",
             f"{config.class_name} can't be built from its {CONFIG_FILE} ({type(error).__name__}: {error}).",
         ) from error
-    _refuse_ties(network, config)
+    refuse_ties(network, config.class_name)
     for module in network.modules():
         if type(module).__name__ == "LabelEmbedding":
             module.dropout_prob = 0.0  # labels are dropped by the objective, for student and teacher alike
@@ -177,14 +177,15 @@ def build_denoiser(config: DiffusersConfig) -> nn.Module:
     return network
 
 
-def _refuse_ties(network: nn.Module, config: DiffusersConfig) -> None:
-    """A mask belongs to one layer: it would change what another reads from the same tensor."""
+def refuse_ties(network: nn.Module, class_name: str) -> None:
+    """A mask belongs to one layer: it would change what another reads from the same tensor. Raises
+    InputError."""
     first: dict[int, str] = {}
     for name, parameter in network.named_parameters(remove_duplicate=False):
         if (other := first.setdefault(id(parameter), name)) != name:
             raise InputError(
                 "ModelUnsupported",
-                f"{config.class_name} ties {name} to {other}: they are one tensor, and a mask of one layer "
+                f"{class_name} ties {name} to {other}: they are one tensor, and a mask of one layer "
                 f"would change the other. Untie them in {CONFIG_FILE}, or choose a model without ties.",
             )
 

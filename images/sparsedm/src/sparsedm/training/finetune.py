@@ -17,9 +17,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
-from sparsedm.artifact.artifact import REPORT_FILE, SAMPLES_FILE, Identity, save_artifact, sparsity_status
+from sparsedm.artifact.artifact import (
+    REPORT_FILE,
+    SAMPLES_FILE,
+    Identity,
+    save_artifact,
+    sparsity_status,
+)
 from sparsedm.artifact.canary import draw_canary
 from sparsedm.artifact.components import Components
 from sparsedm.data import Dataset, SampleOrder, open_dataset
@@ -30,7 +37,7 @@ from sparsedm.diffusion.objective import Batch, Objective, noisy_batch
 from sparsedm.errors import ConfigError, InputError, Regressed
 from sparsedm.files import write_atomically
 from sparsedm.measure.evaluator import Evaluator, Measurement
-from sparsedm.measure.macs import count_macs
+from sparsedm.measure.macs import Macs, count_macs
 from sparsedm.measure.reference import REFERENCE_FILE
 from sparsedm.models import CLASSES, build_model, load_weights
 from sparsedm.models.autoencoder import Autoencoder
@@ -77,9 +84,10 @@ def train(
     console: Console,
     stop: StopSignal,
     processes: ProcessGroup = SINGLE_PROCESS,
+    kind: type[Finetune] | None = None,
 ) -> dict[str, Any]:
     """Trains, measures, writes the artifact, and returns its manifest, or {} on ranks other than 0. A
-    finished run is only reported again."""
+    finished run is only reported again. `kind` is what trains, by default a Finetune."""
     processes.check_batch(config.training.batch_size)
     output = processes.on_rank_zero(lambda: claim_output(config)) or resolve_uri(config.output.uri)
     manifest = _finished(config, output, client, processes)
@@ -91,7 +99,7 @@ def train(
                 if held is not None:
                     pin_inputs(output, held.lock)
                     held.publish()
-                finetune = Finetune(config, output, client, console, stop, processes, held)
+                finetune = (kind or Finetune)(config, output, client, console, stop, processes, held)
                 finetune.resume()
                 finetune.train()
                 manifest = finetune.finish()
@@ -138,13 +146,28 @@ class Finetune:
     ) -> None:
         self.config, self.output, self.client, self.console = config, output, client, console
         self.stop, self.processes, self.held = stop, processes, held
-        training, sparsity = config.training, config.sparsity
         limit_threads()
         self.device = pick_device()
         self.usage = Usage.of(self.device, processes.size)
-        torch.manual_seed(training.seed)
+        torch.manual_seed(config.training.seed)
+        self.open_model()
+        self.open_data()
+        self.begin()
+        self.learner = Learner(
+            self.state,
+            self.objective,
+            self.method,
+            config.training,
+            self._draw,
+            lambda: stop.requested,
+            processes,
+        )
+        self.store = CheckpointStore(output / "checkpoints", config.checkpoint.keep, self._staging)
+        self.client.update(sparsity=self._sparsity(), macs=self.macs.status())
 
-        # What is masked, how, and when.
+    def open_model(self) -> None:
+        """What is masked, how, and when."""
+        config, sparsity, console = self.config, self.config.sparsity, self.console
         self.model_config, weights = dense_model(config)
         for sentence in assumptions(config):
             console.say(sentence)
@@ -161,6 +184,9 @@ class Finetune:
         self.macs = count_macs(self.model_config, self.selection.selected, sparsity.pattern)
         self.teacher = open_teacher(config, self.dense, self.pretrained_sha256, self.macs, self.device)
 
+    def open_data(self) -> None:
+        """What is trained on, and what is measured with."""
+        config, console, processes = self.config, self.console, self.processes
         self.plan = evaluation_plan(config, self.model_config)
         self.progress = self._progress()
         self.progress.enter("loading")
@@ -178,12 +204,14 @@ class Finetune:
             check_encodes(self._text_encoder(), self.dataset.nothing)
         for line in [] if self.held_out is None else lines(record(self.held_out)):
             console.say(f"Held-out data: {line}")
-        self.reference_cache = output / REFERENCE_FILE
+        self.reference_cache = self.output / REFERENCE_FILE
         if self.evaluator.reference is None and processes.is_rank_zero and not self.reference_cache.exists():
             self.progress.reference.planned += len(self.held_out or self.dataset) * self._passes_of_features
-        self.order = SampleOrder(len(self.dataset), training.seed)
+        self.order = SampleOrder(len(self.dataset), config.training.seed)
 
-        # Student and EMA start from the dense weights.
+    def begin(self) -> None:
+        """Student and EMA start from the dense weights."""
+        config, training, sparsity = self.config, self.config.training, self.config.sparsity
         self.state = begin(self.dense, self.selection, self.method, training, sparsity.mask_type)
         self.layers = self.state.layers
         self.objective = Objective(
@@ -193,11 +221,6 @@ class Finetune:
             training.precision,
             training.compile,
         )
-        self.learner = Learner(
-            self.state, self.objective, self.method, training, self._draw, lambda: stop.requested, processes
-        )
-        self.store = CheckpointStore(output / "checkpoints", config.checkpoint.keep, self._staging)
-        self.client.update(sparsity=self._sparsity(), macs=self.macs.status())
 
     def resume(self) -> None:
         """Resumes from the newest valid checkpoint; without one, checks that the student equals the dense
@@ -206,8 +229,7 @@ class Finetune:
         for sentence in damaged:
             self.console.say(sentence)
         if checkpoint is None:
-            generator = torch.Generator(self.device).manual_seed(self.config.training.seed)
-            self.objective.check_start(self._batch(0, generator), self.dense)
+            self.check_start()
             return
         self.state.restore(checkpoint)
         self.progress.history = self.state.history
@@ -216,6 +238,11 @@ class Finetune:
         self.progress.training.skip(checkpoint.step * self._passes_of_a_step())
         self.client.update(attempt={"resumedFromStep": checkpoint.step})
         self.console.say(f"Resumed from the checkpoint of step {checkpoint.step}.")
+
+    def check_start(self) -> None:
+        """Raises RuntimeError where the student is not the dense model."""
+        generator = torch.Generator(self.device).manual_seed(self.config.training.seed)
+        self.objective.check_start(self._batch(0, generator), self.dense)
 
     def train(self) -> None:
         """The steps that are left, and the way back where a stage has regressed, now or before a restart."""
@@ -283,8 +310,8 @@ class Finetune:
         weights = self._sparse_weights() if chosen is None else chosen.weights
         measured = {}
         if self._has_dense:
-            measured["dense"] = self._measure(self.dense.state_dict(), keep=GRID_IMAGES)
-        measured["sparse"] = self._measure(weights, keep=GRID_IMAGES)
+            measured["dense"] = self._measure(self._dense_weights(), keep=self.kept_images)
+        measured["sparse"] = self._measure(weights, keep=self.kept_images)
         precisions = self.config.evaluation.served_precisions
         served = {name: self._measure(weights, precision=name).distance for name in precisions}
         if not self.processes.is_rank_zero:
@@ -293,21 +320,13 @@ class Finetune:
         fid = self.evaluator.figures(
             distances.get("dense"), distances["sparse"], self._which_weights(), served
         )
-        quality = self.evaluator.quality(measured)
+        quality = self._quality(measured)
 
         self.progress.enter("exporting")
-        classes = classes_of(self.model_config, self.dataset)
-        pattern, selection = self._exported
-        macs = count_macs(self.model_config, selection.selected, pattern)
-        columns = min(GRID_COLUMNS, self.model_config.num_classes or GRID_COLUMNS)
-        blocks = {self._title(name, fid): found.images for name, found in measured.items()}
-        grid = sample_grid(blocks, columns, classes or ())
+        titles = {name: self._title(name, fid) for name in measured}
         image = io.BytesIO()
-        grid.save(image, "PNG", optimize=True)
+        self._sheet(measured, titles).save(image, "PNG", optimize=True)
         write_atomically(self.output / SAMPLES_FILE, image.getvalue(), self._staging)
-
-        name = self.config.model.preset or self.config.model.architecture
-        identity = Identity(name, self.model_config, classes, pattern, selection)
 
         def write_report_file(manifest: dict[str, Any]) -> None:
             text = write_report(manifest, self._course(), image.getvalue())
@@ -316,18 +335,15 @@ class Finetune:
         manifest = save_artifact(
             self.output,
             weights,
-            identity,
-            macs.status(),
+            self._identity(),
+            self._exported_macs().status(),
             fid,
             self._provenance(),
             write_report_file,
             quality=quality,
             staging=self._staging,
             settings=self.config.settings(),
-            components=Components(
-                self.autoencoder, self._text_encoder() if self.config.model.text_encoder_uri else None
-            ),
-            canary=draw_canary(self._model_of(weights), self.dataset.nothing),
+            **self._written_beside(weights),
         )
         if self.held is not None:
             self.held.publish()
@@ -335,6 +351,37 @@ class Finetune:
         return manifest
 
     # --- parts of the above ---
+
+    kept_images = GRID_IMAGES
+
+    def _dense_weights(self) -> dict[str, Tensor]:
+        return self.dense.state_dict()
+
+    def _quality(self, measured: dict[str, Measurement]) -> dict[str, Any]:
+        return self.evaluator.quality(measured)
+
+    def _sheet(self, measured: dict[str, Measurement], titles: dict[str, str]) -> Image.Image:
+        """samples.png."""
+        columns = min(GRID_COLUMNS, self.model_config.num_classes or GRID_COLUMNS)
+        blocks = {titles[name]: found.images for name, found in measured.items()}
+        return sample_grid(blocks, columns, classes_of(self.model_config, self.dataset) or ())
+
+    def _identity(self) -> Identity:
+        name = self.config.model.preset or self.config.model.architecture
+        classes = classes_of(self.model_config, self.dataset)
+        return Identity(name, self.model_config, classes, *self._exported)
+
+    def _exported_macs(self) -> Macs:
+        pattern, selection = self._exported
+        return count_macs(self.model_config, selection.selected, pattern)
+
+    def _written_beside(self, weights: dict[str, Tensor]) -> dict[str, Any]:
+        """Arguments of save_artifact."""
+        encoder = self._text_encoder() if self.config.model.text_encoder_uri else None
+        return {
+            "components": Components(self.autoencoder, encoder),
+            "canary": draw_canary(self._model_of(weights), self.dataset.nothing),
+        }
 
     def _progress(self) -> RunProgress:
         every, steps = self.config.evaluation.every_steps, self.total_steps

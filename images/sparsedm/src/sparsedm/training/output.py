@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sparsedm.artifact.artifact import MANIFEST_FILE, WEIGHTS_FILE, load_artifact, read_manifest
+from sparsedm.artifact.artifact import MANIFEST_FILE, WEIGHTS_FILE, read_manifest
 from sparsedm.artifact.output_lock import OutputLock
+from sparsedm.artifact.pipeline import load_any
 from sparsedm.errors import InputError
 from sparsedm.files import write_atomically
 from sparsedm.sources.settings import Settings
@@ -141,7 +142,7 @@ def finished_manifest(directory: Path, config_digest: str) -> dict[str, Any] | N
         manifest = read_manifest(directory)
         if manifest["provenance"]["configDigest"] != config_digest:
             return None
-        load_artifact(directory)
+        load_any(directory)
     except (InputError, KeyError, TypeError):
         return None
     return manifest

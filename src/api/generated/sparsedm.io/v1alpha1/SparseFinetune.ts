@@ -25,9 +25,9 @@ export interface ISparseFinetune {
      */
     "model": {
       /**
-       * Family of the network. uvit is U-ViT, a vision transformer with long skip connections. The others are read from a folder of the diffusers library: unet is its UNet2DModel, dit its DiTTransformer2DModel, and diffusers any of its classes whose forward takes an image, a timestep and labels or text, such as UNet2DConditionModel.
+       * Family of the network. uvit is U-ViT, a vision transformer with long skip connections. The others are read from a folder of the diffusers library: unet is its UNet2DModel, dit its DiTTransformer2DModel, and diffusers any of its classes whose forward takes an image, a timestep and labels or text, such as UNet2DConditionModel. pipeline is a whole pipeline of that library from a prompt to an image, a folder with model_index.json, whose transformer or unet becomes sparse.
        */
-      "architecture"?: "uvit" | "unet" | "dit" | "diffusers";
+      "architecture"?: "uvit" | "unet" | "dit" | "diffusers" | "pipeline";
       /**
        * A named U-ViT, with its sizes, number of classes, prediction and noise process: those that were published, and small ones: fashion-mnist-uvit-tiny, emoji-uvit-small and emoji-uvit-text.
        */
@@ -160,9 +160,9 @@ export interface ISparseFinetune {
        */
       "teacher"?: {
         /**
-         * Family of the network. uvit is U-ViT, a vision transformer with long skip connections. The others are read from a folder of the diffusers library: unet is its UNet2DModel, dit its DiTTransformer2DModel, and diffusers any of its classes whose forward takes an image, a timestep and labels or text, such as UNet2DConditionModel.
+         * Family of the network. uvit is U-ViT, a vision transformer with long skip connections. The others are read from a folder of the diffusers library: unet is its UNet2DModel, dit its DiTTransformer2DModel, and diffusers any of its classes whose forward takes an image, a timestep and labels or text, such as UNet2DConditionModel. pipeline is a whole pipeline of that library from a prompt to an image, a folder with model_index.json, whose transformer or unet becomes sparse.
          */
-        "architecture"?: "uvit" | "unet" | "dit" | "diffusers";
+        "architecture"?: "uvit" | "unet" | "dit" | "diffusers" | "pipeline";
         /**
          * A named U-ViT, with its sizes, number of classes, prediction and noise process: those that were published, and small ones: fashion-mnist-uvit-tiny, emoji-uvit-small and emoji-uvit-text.
          */
@@ -289,9 +289,9 @@ export interface ISparseFinetune {
      */
     "dataset": {
       /**
-       * How the images are stored. fashion-mnist is its four IDX files, cifar10 its Python or binary batches, celeba the aligned images, without its test and validation splits when the partition file is beside them. image-folder is a folder of images: those that its metadata.jsonl names, with classes in one of the columns, or all of them, with a folder for each class or without classes; classes are in natural order (2 before 10). generated takes samples of the dense model itself. imagenet256-features and imagenet512-features are latents with labels and mscoco256-features latents with text, as `sparsedm convert` writes them from .npy files. emoji-features are small latents with text, as `sparsedm encode` writes them from captioned images.
+       * How the images are stored. fashion-mnist is its four IDX files, cifar10 its Python or binary batches, celeba the aligned images, without its test and validation splits when the partition file is beside them. image-folder is a folder of images: those that its metadata.jsonl names, with classes in one of the columns, or all of them, with a folder for each class or without classes; classes are in natural order (2 before 10). generated takes samples of the dense model itself. imagenet256-features and imagenet512-features are latents with labels and mscoco256-features latents with text, as `sparsedm convert` writes them from .npy files. emoji-features are small latents with text, as `sparsedm encode` writes them from captioned images. The last two belong to model.architecture pipeline: prompts is a text file of one prompt in a line, or a folder whose metadata.jsonl has them as text, after which the dense pipeline is recorded; recording is a folder that `sparsedm record` wrote.
        */
-      "format": "fashion-mnist" | "cifar10" | "celeba" | "image-folder" | "imagenet256-features" | "imagenet512-features" | "mscoco256-features" | "emoji-features" | "generated";
+      "format": "fashion-mnist" | "cifar10" | "celeba" | "image-folder" | "imagenet256-features" | "imagenet512-features" | "mscoco256-features" | "emoji-features" | "generated" | "prompts" | "recording";
       /**
        * Folder with the images, as pvc://CLAIM/PATH in a volume claim of this namespace or file:///PATH inside the trainer's image. The image ships file:///opt/sparsedm/data/fashion-mnist.
        */
@@ -301,13 +301,25 @@ export interface ISparseFinetune {
        */
       "classColumn"?: string;
       /**
-       * Number of images that format generated makes before training.
+       * Number of images that format generated makes before training, or the most trajectories that format prompts records, one of each prompt; absent there means 10000.
        */
       "samples"?: number;
       /**
        * Whether training mirrors each image, left to right, with probability 1/2. Absent means as in the published runs: true for cifar10 and celeba, false for any other format. The published runs of ImageNet 64 mirror too, so write true for their image-folder.
        */
       "horizontalFlip"?: boolean;
+      /**
+       * Calls of the denoiser that format prompts records of each trajectory: one, by chance, of each of as many equal spans of it. Absent means 4. evaluation.steps says how many steps a trajectory has.
+       */
+      "callsPerTrajectory"?: number;
+      /**
+       * Height and width in pixels of the images that a pipeline draws, where they are recorded and where they are measured. Absent means the pipeline's own.
+       */
+      "imageSize"?: number;
+      /**
+       * guidance_scale of a pipeline, where it is recorded and where it is measured; 1 turns most pipelines' guidance off. Absent means the pipeline's own. A decimal string.
+       */
+      "guidanceScale"?: string;
     };
     /**
      * Which weights become zero, and how the model gets there.
@@ -518,7 +530,7 @@ export interface ISparseFinetune {
         /**
          * How the data are stored, as in spec.dataset.format.
          */
-        "format": "fashion-mnist" | "cifar10" | "celeba" | "image-folder" | "imagenet256-features" | "imagenet512-features" | "mscoco256-features" | "emoji-features";
+        "format": "fashion-mnist" | "cifar10" | "celeba" | "image-folder" | "imagenet256-features" | "imagenet512-features" | "mscoco256-features" | "emoji-features" | "prompts";
         /**
          * Folder with the data, as in spec.dataset.uri. It is mounted read-only.
          */

@@ -60,7 +60,7 @@ def read_evaluation(r: Reader, trained_on: DatasetSpec) -> EvaluationSpec:
 
 
 def _evaluation_dataset(r: Reader, trained_on: DatasetSpec) -> EvaluationDataset:
-    formats = tuple(format for format in FORMATS if format != "generated")
+    formats = tuple(format for format in FORMATS if format not in ("generated", "recording"))
     format, uri = r.choice("format", formats, None), r.uri("uri") or ""
     if format in LATENT_FORMATS and format != trained_on.format:
         r.complain(
@@ -92,7 +92,8 @@ def _check_precisions(r: Reader, spec: EvaluationSpec) -> None:
 
 
 def _check_reference(r: Reader, spec: EvaluationSpec, format: str) -> None:
-    if spec.reference_stats_uri and spec.dataset and spec.dataset.format not in CAPTIONED_FORMATS:
+    texts = (*CAPTIONED_FORMATS, "prompts")
+    if spec.reference_stats_uri and spec.dataset and spec.dataset.format not in texts:
         r.complain(
             "dataset", "must be absent with referenceStatsUri, which already is the reference: remove one."
         )

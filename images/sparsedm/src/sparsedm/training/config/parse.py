@@ -15,7 +15,7 @@ from sparsedm.training.config.parts import (
     read_training,
 )
 from sparsedm.training.config.reader import Problems, Reader, shown
-from sparsedm.training.config.rules import check_effects, check_random, check_teacher
+from sparsedm.training.config.rules import check_effects, check_pipeline, check_random, check_teacher
 from sparsedm.training.config.spec import CAPTIONED_FORMATS, OutputSpec, TrainConfig
 
 SPEC_PARTS = ("model", "dataset", "sparsity", "training", "checkpoint", "evaluation", "output")
@@ -52,6 +52,7 @@ def parse_config(value: Any) -> TrainConfig:
     if model.initialization == "random":
         check_random(problems, model, sparsity, dataset)
     check_teacher(problems, model, sparsity)
+    check_pipeline(problems, model, dataset, sparsity, evaluation)
     if model.text_encoder_uri is not None and dataset.format not in CAPTIONED_FORMATS:
         problems.add(
             "model.textEncoderUri",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from sparsedm.artifact.artifact import PIPELINE
 from sparsedm.diffusion.process import PREDICTIONS
 from sparsedm.models import UViTConfig
 from sparsedm.sparsity.methods import METHODS
@@ -22,6 +23,7 @@ from sparsedm.training.config.spec import (
     LATENT_FORMATS,
     METHOD_NAMES,
     MIRRORED_FORMATS,
+    PIPELINE_FORMATS,
     PRECISIONS,
     PRESET_NAMES,
     RAMP_PERCENT,
@@ -60,6 +62,8 @@ def read_model(r: Reader) -> ModelSpec:
 
 def _teacher(r: Reader) -> ModelSpec:
     teacher = _network(r)
+    if teacher.architecture == PIPELINE:
+        r.complain("architecture", f"must not be {PIPELINE}: what a pipeline does is recorded.")
     uri, sha256 = _pretrained(r.object("pretrained"), teacher.architecture)
     r.finish()
     return replace(teacher, pretrained_uri=uri, pretrained_sha256=sha256)
@@ -212,9 +216,18 @@ def read_dataset(r: Reader) -> DatasetSpec:
         r.complain(
             "horizontalFlip", f"must be absent when dataset.format is {kind}: latents are not mirrored."
         )
+    if kind in PIPELINE_FORMATS and r.has("horizontalFlip"):
+        r.complain("horizontalFlip", f"must be absent when dataset.format is {kind}, which holds no images.")
+    for name in ("callsPerTrajectory", "imageSize", "guidanceScale"):
+        if kind != "prompts" and r.has(name):
+            r.complain(name, "must be absent unless dataset.format is prompts: it says what is recorded.")
     horizontal_flip = r.boolean("horizontalFlip", kind in MIRRORED_FORMATS)
+    calls = r.integer("callsPerTrajectory", 4, 1, 1000)
+    size = r.integer("imageSize", 0, 16, 4096) or None
+    scale = r.decimal("guidanceScale", "0", 0.0, 100.0)
+    given = scale if r.has("guidanceScale") else None
     r.finish()
-    return DatasetSpec(kind, uri, samples, horizontal_flip, class_column)
+    return DatasetSpec(kind, uri, samples, horizontal_flip, class_column, calls, size, given)
 
 
 def read_training(r: Reader) -> TrainingSpec:

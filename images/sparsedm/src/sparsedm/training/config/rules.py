@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 
+from sparsedm.artifact.artifact import PIPELINE
 from sparsedm.diffusion.network import NetworkConfig
 from sparsedm.diffusion.space import differences
 from sparsedm.models import PRESETS
@@ -13,6 +14,7 @@ from sparsedm.sparsity.pattern import Pattern
 from sparsedm.training.config.parts import read_checkpoint, read_training
 from sparsedm.training.config.reader import Problems, Reader
 from sparsedm.training.config.spec import (
+    PIPELINE_FORMATS,
     CheckpointSpec,
     DatasetSpec,
     EvaluationSpec,
@@ -128,6 +130,56 @@ def check_teacher(problems: Problems, model: ModelSpec, sparsity: SparsitySpec) 
         student, taught_by = model.network(), teacher.network()
         if student is not None and taught_by is not None:
             problems.extend(teacher_problems(teacher, student, taught_by))
+
+
+def check_pipeline(
+    problems: Problems,
+    model: ModelSpec,
+    dataset: DatasetSpec,
+    sparsity: SparsitySpec,
+    evaluation: EvaluationSpec,
+) -> None:
+    """A pipeline is trained on what its denoiser is called with, and so takes none of what makes batches of
+    images, and nothing else takes that."""
+    formats, held_out = " or ".join(PIPELINE_FORMATS), evaluation.dataset
+    if model.architecture != PIPELINE:
+        places = {"dataset.format": dataset.format, "evaluation.dataset.format": held_out and held_out.format}
+        for place in (place for place, format in places.items() if format in PIPELINE_FORMATS):
+            problems.add(
+                place,
+                f"must be of images or latents, not {places[place]}, when model.architecture is "
+                f"{model.architecture}: write model.architecture: {PIPELINE} for a folder with "
+                "model_index.json.",
+            )
+        return
+    _check_settings(problems, model, sparsity, evaluation)
+    why = f"when model.architecture is {PIPELINE}"
+    if dataset.format not in PIPELINE_FORMATS:
+        problems.add("dataset.format", f"must be {formats} {why}, not {dataset.format}.")
+    if dataset.format == "recording" and held_out is None:
+        problems.add(
+            "evaluation.dataset",
+            "must be given when dataset.format is recording, which names no prompts to measure with: write "
+            "one of format prompts.",
+        )
+    if held_out is not None and held_out.format != "prompts":
+        problems.add("evaluation.dataset.format", f"must be prompts {why}, not {held_out.format}.")
+
+
+def _check_settings(
+    problems: Problems, model: ModelSpec, sparsity: SparsitySpec, evaluation: EvaluationSpec
+) -> None:
+    """What a pipeline decides by itself."""
+    why = f"when model.architecture is {PIPELINE}"
+    if model.teacher is not None or sparsity.distillation_weight not in (0.1, 0.0):
+        place = "model.teacher" if model.teacher else "sparsity.distillationWeight"
+        problems.add(place, f"must be absent {why}: what the dense pipeline returned is what is learned.")
+    if model.text_encoder_uri is not None:
+        problems.add("model.textEncoderUri", f"must be absent {why}, which has its own.")
+    if evaluation.guidance not in (None, 0.5, 0.0):
+        problems.add("evaluation.guidance", f"must be absent {why}: write dataset.guidanceScale.")
+    if evaluation.sampler != "dpm-solver++":
+        problems.add("evaluation.sampler", f"must be absent {why}, which has a scheduler of its own.")
 
 
 def teacher_problems(spec: ModelSpec, student: NetworkConfig, teacher: NetworkConfig) -> list[str]:

@@ -14,7 +14,7 @@ from sparsedm.models import PRESETS, UViTConfig
 from sparsedm.sparsity.methods import METHODS
 from sparsedm.sparsity.pattern import Pattern
 
-ARCHITECTURES = ("uvit", "unet", "dit", "diffusers")
+ARCHITECTURES = ("uvit", "unet", "dit", "diffusers", "pipeline")
 INITIALIZATIONS = ("pretrained", "random")
 WEIGHT_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 EXTRACTOR_SUFFIXES = (".safetensors", ".pth", ".pt")
@@ -29,7 +29,11 @@ FORMATS = (
     "mscoco256-features",
     "emoji-features",
     "generated",
+    "prompts",
+    "recording",
 )
+PIPELINE_FORMATS = ("prompts", "recording")
+"""Formats that pipelines, and no other models, are trained on."""
 LATENT_FORMATS = tuple(name for name in FORMATS if name.endswith("-features"))
 SPLIT_FORMATS = ("fashion-mnist", "cifar10", "celeba")
 """Formats that have test images beside those to train on; a folder and features have one set."""
@@ -81,13 +85,18 @@ class ModelSpec:
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """`horizontal_flip` mirrors each image with probability 1/2 in training."""
+    """`horizontal_flip` mirrors each image with probability 1/2 in training. The last three are of pipelines:
+    calls of the denoiser that are recorded of each trajectory, the side of the images in pixels, and the
+    scale of guidance, None for the pipeline's own."""
 
     format: str
     uri: str | None
     samples: int
     horizontal_flip: bool
     class_column: str | None = None
+    calls_per_trajectory: int = 4
+    image_size: int | None = None
+    guidance_scale: float | None = None
 
 
 @dataclass(frozen=True)
@@ -226,7 +235,8 @@ class TrainConfig:
     def captions(self) -> DatasetSpec | EvaluationDataset:
         """The data whose texts a model with text draws after: held-out ones where there are any."""
         held_out = self.evaluation.dataset
-        return held_out if held_out and held_out.format in CAPTIONED_FORMATS else self.dataset
+        has_texts = held_out is not None and held_out.format in (*CAPTIONED_FORMATS, "prompts")
+        return held_out if held_out and has_texts else self.dataset
 
     @property
     def distillation_weight(self) -> float:
@@ -265,9 +275,9 @@ class TrainConfig:
 def reference_of(format: str, evaluation: EvaluationSpec) -> tuple[str, Content]:
     if evaluation.reference_stats_uri:
         return "statistics", "images"
-    if evaluation.dataset is not None:
+    if evaluation.dataset is not None and evaluation.dataset.format != "prompts":
         return "evaluation-data", "decodings" if evaluation.dataset.format in LATENT_FORMATS else "images"
-    if format == "generated":
+    if format == "generated" or format in PIPELINE_FORMATS:
         return "dense-samples", "dense-samples"
     return "training-data", "decodings" if format in LATENT_FORMATS else "images"
 

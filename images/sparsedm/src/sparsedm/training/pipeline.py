@@ -1,0 +1,306 @@
+"""A run on a pipeline of diffusers: record what the dense one does, train its denoiser on that, measure the
+two pipelines, write the sparse one.
+
+Recording and measuring hold the whole pipeline in memory, training the denoiser alone: what its text encoder
+and its autoencoder do is in the recording.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from sparsedm.artifact.artifact import Identity
+from sparsedm.artifact.pipeline import PipelineConfig, PipelineFiles, stored
+from sparsedm.errors import ConfigError, InputError
+from sparsedm.measure.evaluator import Measurement, Plan
+from sparsedm.measure.macs import Macs
+from sparsedm.measure.reference import REFERENCE_FILE
+from sparsedm.models.precision import DTYPES
+from sparsedm.models.weights import weights_sha256
+from sparsedm.pipelines.call import Drawing
+from sparsedm.pipelines.folder import read_pipeline
+from sparsedm.pipelines.measure import PAIRS, DenseImages, PipelineEvaluator, image_figures
+from sparsedm.pipelines.objective import RecordedBatch, RecordedObjective, ready, tolerance
+from sparsedm.pipelines.pictures import grid
+from sparsedm.pipelines.prompts import hold_out, read_prompts
+from sparsedm.pipelines.record import INDEX_FILE, Order, Recorder
+from sparsedm.pipelines.recording import BatchOrder, Recording
+from sparsedm.pipelines.selection import macs_of_call, select_of_call, watch
+from sparsedm.sparsity.layers import Selection, SkippedLayer, prunable_layers
+from sparsedm.sparsity.methods import METHODS, build_method
+from sparsedm.training.config import TrainConfig
+from sparsedm.training.finetune import Finetune, check_fits
+from sparsedm.training.learner import begin
+from sparsedm.training.plan import schedule_of
+from sparsedm.uris import resolve_uri
+
+RECORDING_FOLDER = "recording"
+"""In the output, where the run records itself."""
+SHEET_IMAGES = 10
+
+
+def drawing_of(config: TrainConfig) -> Drawing:
+    """How the run's trajectories and images are drawn."""
+    return Drawing(config.evaluation.steps, config.dataset.guidance_scale, config.dataset.image_size)
+
+
+def prompts_of(config: TrainConfig) -> tuple[list[str], list[str]]:
+    """(to record, to measure with). Raises InputError."""
+    dataset, held_out = config.dataset, config.evaluation.dataset
+    recorded = [] if dataset.format == "recording" else read_prompts(resolve_uri(dataset.uri), "dataset.uri")
+    if held_out is not None:
+        measured = read_prompts(resolve_uri(held_out.uri), "evaluation.dataset.uri")
+    else:
+        recorded, measured = hold_out(recorded, "dataset.uri")
+    return recorded[: dataset.samples], measured
+
+
+def select_layers_of(
+    network: nn.Module, config: TrainConfig, positions: dict[str, int], rows: int
+) -> Selection:
+    """Raises ConfigError where a glob of the user's matches nothing, or nothing is left to mask."""
+    sparsity = config.sparsity
+    names = ", ".join(name for name, _ in prunable_layers(network))
+    if not METHODS[sparsity.method].masks:
+        reason = f"method {sparsity.method} masks nothing"
+        return Selection((), tuple(SkippedLayer(name, reason) for name, _ in prunable_layers(network)), ())
+    selection = select_of_call(network, positions, rows, sparsity.pattern, sparsity.include, sparsity.exclude)
+    problems = [
+        f'sparsity.layers.include has "{glob}", which matches no layer: the layers are {names}.'
+        for glob in selection.unmatched
+    ]
+    if not selection.selected:
+        problems.append(
+            f"sparsity.layers selects no layer that {sparsity.pattern} fits: the layers are {names}."
+        )
+    if problems:
+        raise ConfigError(problems)
+    return selection
+
+
+class PipelineFinetune(Finetune):
+    """A Finetune whose batches are recorded calls, and whose images a whole pipeline draws."""
+
+    kept_images = PAIRS
+
+    def open_model(self) -> None:
+        config = self.config
+        self.folder = read_pipeline(resolve_uri(config.model.pretrained_uri or ""))
+        self.dtype = self.folder.dtype
+        self.drawing = drawing_of(config)
+        self.method = build_method(
+            config.sparsity.method, config.sparsity.regularization, config.sparsity.l1_decay
+        )
+        self.schedule = schedule_of(config)
+        self.total_steps = self.schedule.total_steps if self.method.trains else 0
+        self.teacher = None
+        evaluation = config.evaluation
+        self.plan = Plan(
+            evaluation.samples,
+            evaluation.steps,
+            self.drawing.guidance or 0.0,
+            self.folder.scheduler,
+            config.training.seed,
+            evaluation.precision,
+        )
+        self.progress = self._progress()
+        self.progress.enter("loading")
+        self.pretrained_sha256 = weights_sha256(self.folder.weights)
+        wanted = config.model.pretrained_sha256
+        if wanted not in (None, self.pretrained_sha256):
+            raise InputError(
+                "PretrainedDigestMismatch",
+                f"The weights {self.folder.weights} have digest {self.pretrained_sha256}, not the expected "
+                f"{wanted}: correct the sha256 or fetch the file again.",
+            )
+        self.prompts, self.measured_prompts = prompts_of(config)
+        if not self.method.trains:
+            self.prompts = self.prompts[:1]  # one call tells which layers there are to mask
+        self.recording = self._open_recording()
+        self._load_dense()
+
+    def _load_dense(self) -> None:
+        """The denoiser, and by a recorded call which of its layers are masked."""
+        config = self.config
+        self.dense, _ = self.folder.load_denoiser()
+        check_fits(self.dense, config.evaluation.precision)
+        self.dense.to(self.device).eval().requires_grad_(False)
+        call = ready(self.recording.call(0), self.device)
+        self.positions, self.total_macs = watch(self.dense, call)
+        self.selection = select_layers_of(self.dense, config, self.positions, call.rows)
+        self.macs = self._macs_of(self.selection)
+
+    def _macs_of(self, selection: Selection) -> Macs:
+        pattern = self._exported[0] if hasattr(self, "state") else self.config.sparsity.pattern
+        return macs_of_call(self.dense, self.positions, self.total_macs, selection.selected, pattern)
+
+    def _open_recording(self) -> Recording:
+        """Made by rank 0 where the run has none yet; the other ranks read it."""
+        config = self.config
+        given = config.dataset.format == "recording"
+        path = resolve_uri(config.dataset.uri) if given else self.output / RECORDING_FOLDER
+
+        def made() -> None:
+            if not given and not (path / INDEX_FILE).exists():
+                self._record(path)
+
+        self.processes.on_rank_zero(made)
+        recording = Recording(path)
+        recording.check_digests()
+        self._check_recording(recording)
+        self.console.say(
+            f"Recording: {len(recording):,} calls of {recording.index['trajectories']:,} trajectories, in "
+            f"{len(recording.groups):,} group{'s' if len(recording.groups) > 1 else ''} of equal shapes."
+        )
+        return recording
+
+    def _record(self, path: Path) -> None:
+        config, began = self.config, time.monotonic()
+        order = Order(self.prompts, self.drawing, config.dataset.calls_per_trajectory, config.training.seed)
+        pace = self.progress.evaluation
+        pace.planned += len(self.prompts) * self.drawing.steps * self.plan.passes_of_a_step
+
+        def on_trajectory(calls: int) -> None:
+            nonlocal began
+            now, work = time.monotonic(), self.drawing.steps * self.plan.passes_of_a_step
+            if calls:
+                pace.add(work, now - began)
+            else:
+                pace.skip(work)
+            began = now
+            self.progress.update()
+            self._check_lock()
+            self.stop.check("the recording is not complete, and a retry goes on at its last whole file.")
+
+        self.progress.enter("recording")
+        Recorder(
+            self.folder,
+            order,
+            path,
+            DTYPES[config.training.precision],
+            self.device,
+            self.pretrained_sha256 or "",
+            self._staging,
+            self.console.say,
+            on_trajectory,
+        ).run()
+        self.progress.enter("loading")
+
+    def _check_recording(self, recording: Recording) -> None:
+        """Raises InputError where it is of another denoiser."""
+        found = recording.index["denoiserSha256"]
+        if found != self.pretrained_sha256:
+            raise InputError(
+                "DatasetMismatch",
+                f"The recording in {recording.folder} is of a denoiser with digest {found}, and the one of "
+                f"model.pretrained.uri has {self.pretrained_sha256}: name the pipeline that was recorded, or "
+                "record this one.",
+            )
+        if self.config.dataset.format == "recording":
+            index = recording.index
+            self.drawing = Drawing(self.drawing.steps, index["guidance"], index["size"])
+            self.plan = replace(self.plan, guidance=self.drawing.guidance or 0.0)
+
+    def open_data(self) -> None:
+        config, evaluation = self.config, self.config.evaluation
+        self.held_out = None
+        self.data = {
+            "samples": len(self.recording),
+            "classes": None,
+            "labels": None,
+            "notes": [],
+        }
+        self.evaluator = PipelineEvaluator(
+            self.folder,
+            self.measured_prompts,
+            self.drawing,
+            self.plan,
+            resolve_uri(evaluation.extractor_uri),
+            self.device,
+            evaluation.metric,
+        )
+        if evaluation.reference_stats_uri:
+            self.evaluator.load_reference(resolve_uri(evaluation.reference_stats_uri))
+        self.dataset = DenseImages(self.evaluator)
+        self.reference_cache = self.output / REFERENCE_FILE
+        if self.evaluator.reference is None and self.processes.is_rank_zero:
+            # The reference is drawn as what is measured is.
+            self.progress.reference.planned += 0 if self.reference_cache.exists() else self.plan.passes()
+        self.order = BatchOrder(self.recording.groups, config.training.images_per_step, config.training.seed)
+        self.model_config = PipelineConfig.of(self.folder, self.evaluator.image_size, self.drawing)
+
+    def begin(self) -> None:
+        """The dense model is dropped: what it returns is recorded."""
+        training = self.config.training
+        self.state = begin(self.dense, self.selection, self.method, training, self.config.sparsity.mask_type)
+        self.layers = self.state.layers
+        self.dense = self.dense.to("meta")
+        self.objective = RecordedObjective(self.state.student, training.precision, training.compile)
+        self.joins = self.objective.can_join(self.recording, self.device)
+        if not self.joins:
+            self.console.say("Recorded calls can't be joined into one, and are made one after the other.")
+
+    def check_start(self) -> None:
+        first = ready(self.recording.call(0), self.device)
+        difference = self.objective.difference(first)
+        if difference > tolerance(self.recording):
+            raise InputError(
+                "DatasetMismatch",
+                f"On the first recorded call the dense weights return what differs by {difference:.3g} of "
+                "its power from what is recorded: the recording was made by another version of diffusers, "
+                "or is damaged. Record again.",
+            )
+
+    def _batch(self, step: int, generator: torch.Generator) -> RecordedBatch:
+        """This process's share of the step's calls. Nothing is drawn: they are as they were recorded."""
+        share = self.processes.shard(self.config.training.images_per_step)
+        return RecordedBatch(self.recording, self.order.batch(step)[share], self.joins, self.device)
+
+    @property
+    def _passes_of_features(self) -> float:
+        """The reference's images are drawn first, which takes far longer than their features."""
+        return float(self.drawing.steps * self.plan.passes_of_a_step)
+
+    def _dense_weights(self) -> dict[str, Tensor]:
+        return self.folder.load_denoiser()[0].state_dict()
+
+    def _sparse_weights(self) -> dict[str, Tensor]:
+        return stored(super()._sparse_weights(), self.dtype)
+
+    def _model_of(self, weights: dict[str, Tensor]) -> nn.Module:
+        network = self.folder.build_denoiser()
+        network.load_state_dict(weights)
+        return network.to(self.device).eval()
+
+    def _quality(self, measured: dict[str, Measurement]) -> dict[str, Any]:
+        return {**super()._quality(measured), "images": image_figures(measured)}
+
+    def _sheet(self, measured: dict[str, Measurement], titles: dict[str, str]) -> Image.Image:
+        dense, sparse = (measured[name].images[:SHEET_IMAGES] for name in ("dense", "sparse"))
+        prompts = [self.evaluator.prompt(i) for i in range(len(dense))]
+        return grid(dense, sparse, prompts, (titles["dense"], titles["sparse"]))
+
+    def _identity(self) -> Identity:
+        return Identity(self.folder.pipeline, self.model_config, None, *self._exported)
+
+    def _exported_macs(self) -> Macs:
+        return self._macs_of(self._exported[1])
+
+    def _written_beside(self, weights: dict[str, Tensor]) -> dict[str, Any]:
+        return {
+            "components": PipelineFiles(self.folder),
+            "file": self.model_config.weights_file,
+            "dtype": self.dtype,
+        }
+
+    def _provenance(self) -> dict[str, Any]:
+        index = self.recording.index
+        names = ("trajectories", "callsPerTrajectory", "callsOfATrajectory", "promptsDigest", "dtype")
+        return {**super()._provenance(), "recording": {name: index[name] for name in names}}
