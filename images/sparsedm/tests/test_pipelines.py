@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from sparsedm.cli import main
+from sparsedm.errors import ConfigError, InputError
 from sparsedm.measure.extractor import Classifier
+from sparsedm.pipelines import record
+from sparsedm.pipelines.call import Drawing
 from sparsedm.pipelines.folder import read_pipeline
+from sparsedm.pipelines.objective import RecordedBatch, RecordedObjective
+from sparsedm.pipelines.pictures import psnr, ssim
+from sparsedm.pipelines.prompts import hold_out
+from sparsedm.pipelines.record import Order, Recorder
+from sparsedm.pipelines.recording import BatchOrder, Recording
 from sparsedm.runtime.progress import Console
 from sparsedm.runtime.report_client import ReportClient
 from sparsedm.runtime.stop import StopSignal
@@ -100,3 +110,207 @@ def test_a_dense_pipeline_becomes_a_sparse_one_that_diffusers_opens(place: Place
     assert 0 < float(images["psnr"]) < 100
     assert float(images["secondsPerImage"]["sparse"]) > 0
     assert manifest["fid"]["metric"] == "fd-test-cnn-dense-samples"
+
+
+@pytest.fixture(scope="module")
+def recorded(place: Place) -> Recording:
+    """Of the fast pipeline, by the command, after the prompts that a run would record."""
+    out = place.directory / "recording"
+    (place.directory / "two.txt").write_text("a red ball\na green ball\n")
+    command = ["record", str(place.pipeline(FAST)), str(place.directory / "two.txt"), str(out)]
+    assert main([*command, "--steps", "2", "--calls", "2", "--size", "32", "--guidance", "4"]) == 0
+    return Recording(out)
+
+
+def test_a_recording_is_what_the_pipeline_did(place: Place, recorded: Recording) -> None:
+    """The dense denoiser returns again what is recorded, and what calls have in common is kept once."""
+    network, _ = read_pipeline(place.pipeline(FAST)).load_denoiser()
+    assert [len(group) for group in recorded.groups] == [4]
+    for number in range(4):
+        call = recorded.call(number)
+        with torch.no_grad():
+            out = network.eval()(**call.arguments)[0]
+        torch.testing.assert_close(out, call.output, rtol=1e-4, atol=1e-5)
+    assert call.rows == 2  # guidance: without and with the prompt
+    trajectories = [recorded.call(number).arguments for number in (0, 1)]
+    assert not torch.equal(*(one["hidden_states"] for one in trajectories))
+    file = recorded.folder / "shard-00000.safetensors"
+    texts = [one for one in load_file(file).values() if one.ndim == 3]
+    assert len(texts) == 2  # two prompts in four calls
+    assert [path.name for path in sorted((recorded.folder / "images").iterdir())] == [
+        "00000.png",
+        "00001.png",
+    ]
+
+
+def test_a_run_on_a_recording_is_the_run_that_records_and_its_bytes_are_the_same(
+    place: Place, recorded: Recording
+) -> None:
+    spec = place.spec(FAST, "records")
+    shared = place.spec(FAST, "shares", evaluation__dataset={
+        "format": "prompts", "uri": spec["dataset"]["uri"],
+    }, dataset__format="recording", dataset__uri=f"file://{recorded.folder}")  # fmt: skip
+    del shared["dataset"]["imageSize"], shared["dataset"]["callsPerTrajectory"]
+    del shared["dataset"]["guidanceScale"]
+    first, second = place.train(spec), place.train(shared)
+    own = place.directory / "records/recording/shard-00000.safetensors"
+    assert own.read_bytes() == (recorded.folder / own.name).read_bytes()
+    assert first["weights"]["sha256"] == second["weights"]["sha256"]
+    assert first["components"] == second["components"]
+    assert second["config"]["guidance"] == "4"
+
+
+def test_a_recording_goes_on_at_its_first_file_that_is_not_whole(
+    place: Place, recorded: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record, "SHARD_BYTES", 1)  # a file for each trajectory
+    folder, out = read_pipeline(place.pipeline(FAST)), place.directory / "resumed"
+    order = Order(["a red ball", "a green ball"], Drawing(2, 4.0, 32), 2, 0)
+    drawn: list[int] = []
+
+    def stopped(calls: int) -> None:
+        drawn.append(calls)
+        if len(drawn) == 2:
+            raise KeyboardInterrupt
+
+    def recorder(on_trajectory: Any) -> Recorder:
+        return Recorder(
+            folder, order, out, torch.float32, torch.device("cpu"), "x", None, print, on_trajectory
+        )
+
+    with pytest.raises(KeyboardInterrupt):
+        recorder(stopped).run()
+    assert not (out / "recording.json").exists()
+    again: list[int] = []
+    recorder(again.append).run()
+    assert (drawn, again) == ([2, 2], [0, 2])
+    for number in range(4):
+        torch.testing.assert_close(
+            Recording(out).call(number).output, recorded.call(number).output, rtol=0, atol=0
+        )
+    other = Order(order.prompts, order.drawing, 1, 0)
+    with pytest.raises(InputError, match="other settings"):
+        Recorder(folder, other, out, torch.float32, torch.device("cpu"), "x").run()
+
+
+def test_joined_calls_have_the_loss_of_calls_one_by_one(place: Place, recorded: Recording) -> None:
+    student, _ = read_pipeline(place.pipeline(FAST)).load_denoiser()
+    objective, cpu = RecordedObjective(student, "fp32", False), torch.device("cpu")
+    assert objective.can_join(recorded, cpu)
+    with torch.no_grad():
+        student.proj_out.weight.mul_(1.1)
+    numbers = np.arange(4)
+    joined, alone = (objective(RecordedBatch(recorded, numbers, how, cpu)) for how in (True, False))
+    assert float(joined.detach()) > 1e-6
+    torch.testing.assert_close(joined, alone)
+    parts = list(RecordedBatch(recorded, numbers, True, cpu).parts(2))
+    torch.testing.assert_close(sum(objective(part) for part in parts) / 2, joined)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"training__precision": "bf16", "training__gradientCheckpointing": True, "sparsity__method": "cast"},
+        {"sparsity__layers": {"include": ["*.ff.*"], "exclude": ["*.1.ff.*"]}, "sparsity__pattern": "1:4"},
+    ],
+)
+def test_methods_precisions_and_layers_are_those_of_other_models(
+    place: Place, changes: dict[str, Any]
+) -> None:
+    manifest = place.train(place.spec(FAST, f"with-{len(changes)}", **changes))
+    assert manifest["sparsity"]["compliant"]
+    if "sparsity__layers" in changes:
+        names = [layer["name"] for layer in manifest["layers"]]
+        assert names
+        assert all(".0.ff." in name for name in names)
+
+
+def test_one_shot_masks_take_one_recorded_trajectory(place: Place) -> None:
+    spec = place.spec(FAST, "one-shot", sparsity__method="masked-dense")
+    spec["training"] = {}
+    manifest = place.train(spec)
+    assert manifest["provenance"]["recording"]["trajectories"] == 1
+    assert manifest["sparsity"]["achieved"] == "0.5"
+
+
+def test_a_dry_run_tells_layers_memory_and_disk_and_writes_nothing(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = place.directory / "dry.json"
+    config.write_text(json.dumps(place.spec(FAST, "dry")))
+    assert main(["train", "--dry-run", "--config", str(config)]) == 0
+    told = capsys.readouterr().out
+    assert "transformer_blocks.0.attn.to_q" in told
+    assert "applied once to an image, as modulation is" in told
+    assert "Recording 2 trajectories of 2 calls, 2 of each kept: about 0.2 MiB in 1 file." in told
+    assert "a checkpoint" in told
+    assert not (place.directory / "dry").exists()
+
+
+def test_inspect_and_verify_know_a_pipeline_and_other_commands_refuse_it(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = place.directory / f"{FAST}-out"
+    if not out.exists():
+        place.train(place.spec(FAST, out.name))
+    assert main(["inspect", str(out)]) == 0
+    assert "macs of a call:" in capsys.readouterr().out
+    assert main(["export", str(out), "--out", str(place.directory / "e")]) == 3
+    assert "is a whole pipeline" in capsys.readouterr().err
+    file = out / "scheduler/scheduler_config.json"
+    whole = file.read_text()
+    file.write_text(whole + " ")
+    assert main(["verify", str(out)]) == 3
+    assert "scheduler_config.json is not the file" in capsys.readouterr().err
+    file.write_text(whole)
+
+
+def test_an_epoch_sees_every_call_and_a_batch_one_group() -> None:
+    groups = [np.arange(5), np.arange(5, 8)]
+    order = BatchOrder(groups, 2, seed=3)
+    for epoch in range(2):
+        batches = [order.batch(step).tolist() for step in range(epoch * 5, epoch * 5 + 5)]
+        assert {number for batch in batches for number in batch} == set(range(8))
+        assert all(len({number < 5 for number in batch}) == 1 for batch in batches)
+    assert [order.batch(step).tolist() for step in range(5)] != batches
+    assert BatchOrder(groups, 2, seed=3).batch(7).tolist() == order.batch(7).tolist()
+
+
+def test_images_are_compared_as_published() -> None:
+    """PSNR's worked example; SSIM of Wang et al. of two flat images is (2ab + C1) / (a^2 + b^2 + C1)."""
+    flat = torch.zeros(1, 3, 16, 16)
+    torch.testing.assert_close(psnr(flat, flat + 0.2), torch.tensor([20.0]), rtol=1e-4, atol=0)
+    assert psnr(flat, flat).item() == 100
+    found = float(ssim(flat + 0.5, flat + 0.3))
+    c1 = (0.01 * 2) ** 2
+    assert found == pytest.approx((2 * 0.15 + c1) / (0.25 + 0.09 + c1), abs=1e-6)
+    noise = torch.rand(2, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    torch.testing.assert_close(ssim(noise, noise), torch.ones(2, dtype=torch.float64))
+    assert float(ssim(noise[:1], noise[1:])) < 0.3
+
+
+def test_every_tenth_prompt_is_held_out_with_its_repetitions() -> None:
+    prompts = [f"p{i}" for i in range(20)] + ["p9"]
+    trained, held_out = hold_out(prompts, "dataset.uri")
+    assert held_out == ["p9", "p19"]
+    assert len(trained) == 18
+    assert hold_out(["a", "b"], "dataset.uri") == (["a"], ["b"])
+    with pytest.raises(InputError, match=r"^dataset.uri holds one prompt"):
+        hold_out(["a", "a"], "dataset.uri")
+
+
+def test_what_a_pipeline_cannot_do_is_refused_by_the_name_of_the_field(place: Place) -> None:
+    with pytest.raises(ConfigError, match=r"dataset\.imageSize"):
+        place.train(place.spec(FAST, "odd", dataset__imageSize=33))
+    folder = place.directory / "strange"
+    folder.mkdir()
+    with pytest.raises(InputError, match=r"write model\.architecture: diffusers"):
+        read_pipeline(folder)
+    index = {"_class_name": "WanPipeline", "transformer": ["diffusers", "WanTransformer3DModel"]}
+    for changes, sentence in (
+        ({"transformer_2": ["diffusers", "WanTransformer3DModel"]}, "transformer and transformer_2"),
+        ({"transformer": ["mine", "MyModel"]}, "MyModel is no class of diffusers"),
+    ):
+        (folder / "model_index.json").write_text(json.dumps({**index, **changes}))
+        with pytest.raises(InputError, match=rf"model\.pretrained\.uri.*{sentence}"):
+            read_pipeline(folder)

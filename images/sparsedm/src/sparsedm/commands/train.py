@@ -103,6 +103,12 @@ def _fetch(config: TrainConfig, client: ReportClient, console: Console) -> None:
 
 def _describe(config: TrainConfig, client: ReportClient, console: Console) -> None:
     fetch_inputs(config, client, console, None)
+    if config.model.architecture == PIPELINE:
+        # Imported here: few runs are of pipelines.
+        from sparsedm.training.describe_pipeline import describe_pipeline
+
+        print(describe_pipeline(config))
+        return
     print(describe(config))
 
 

@@ -82,7 +82,19 @@ def draw(pipeline: Any, prompts: Sequence[str], seeds: Sequence[int], drawing: D
     arguments = call_arguments(pipeline, prompts, seeds, drawing)
     images = called(pipeline, arguments, output_type="np")
     pixels = torch.from_numpy(np.asarray(images)).permute(0, 3, 1, 2).float()
+    check_size(pipeline, (pixels.shape[3], pixels.shape[2]), drawing)
     return (pixels * 255).round().div_(127.5).sub_(1.0)
+
+
+def check_size(pipeline: Any, drawn: tuple[int, int], drawing: Drawing) -> None:
+    """`drawn` is (width, height). Raises ConfigError: some pipelines round a size that they can't draw."""
+    if drawing.size is not None and drawn != (drawing.size, drawing.size):
+        raise ConfigError(
+            [
+                f"dataset.imageSize must be a size that {type(pipeline).__name__} draws: of {drawing.size} "
+                f"it makes {drawn[0]}x{drawn[1]}. Write {max(drawn)}."
+            ]
+        )
 
 
 def called(pipeline: Any, arguments: dict[str, Any], output_type: str) -> Any:

@@ -106,6 +106,10 @@ class PipelineFolder:
         for part in pipeline.components.values():
             if isinstance(part, nn.Module):
                 part.eval().requires_grad_(False)
+                # Without accelerate some parts stay float32. Those that keep some layers in it choose for
+                # themselves.
+                if not getattr(part, "_keep_in_fp32_modules", None):
+                    part.to(dtype)
         return pipeline.to(device)
 
     def other_files(self) -> list[str]:

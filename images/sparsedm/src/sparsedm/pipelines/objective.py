@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sparsedm.diffusion.objective import AUTOCAST
-from sparsedm.pipelines.record import first_output
-from sparsedm.pipelines.recording import Call, Recording
-from sparsedm.pipelines.tree import tensors
+from sparsedm.pipelines.record import Call, first_output
+from sparsedm.pipelines.recording import Recording
+from sparsedm.pipelines.tree import tensors_of
 from sparsedm.runtime.compiling import compiled
 
 TOLERANCE = {"float32": 1e-6, "bfloat16": 1e-2, "float16": 1e-3}
@@ -75,10 +75,10 @@ class RecordedObjective:
         self.student.eval()
         out = first_output(self.student(**call.arguments))
         self.student.train(was_training)
-        power = sum(float(part.float().square().sum()) for part in tensors(call.output))
+        power = sum(float(part.float().square().sum()) for part in tensors_of(call.output))
         missed = sum(
             float((found.float() - wanted.float()).square().sum())
-            for found, wanted in zip(tensors(out), tensors(call.output), strict=True)
+            for found, wanted in zip(tensors_of(out), tensors_of(call.output), strict=True)
         )
         return missed / max(power, 1e-30)
 
@@ -114,5 +114,5 @@ def _ready(value: Any, device: torch.device) -> Any:
 
 
 def _distance(out: Any, recorded: Any) -> Tensor:
-    pairs = list(zip(tensors(out), tensors(recorded), strict=True))
+    pairs = list(zip(tensors_of(out), tensors_of(recorded), strict=True))
     return torch.stack([F.mse_loss(found.float(), wanted) for found, wanted in pairs]).mean()

@@ -31,9 +31,9 @@ from torch import Tensor, nn
 from sparsedm.errors import InputError
 from sparsedm.files import file_sha256, json_digest, write_atomically
 from sparsedm.measure.evaluator import image_seeds
-from sparsedm.pipelines.call import Drawing, call_arguments, called, check_callable
+from sparsedm.pipelines.call import Drawing, call_arguments, called, check_callable, check_size
 from sparsedm.pipelines.folder import PipelineFolder
-from sparsedm.pipelines.tree import keys, to_tree
+from sparsedm.pipelines.tree import keys, tensors_of, to_tree
 
 SETTINGS_FILE, INDEX_FILE, IMAGES_FOLDER = "settings.json", "recording.json", "images"
 SCHEMA_VERSION = 1
@@ -67,6 +67,19 @@ class Order:
             "callsPerTrajectory": self.calls,
             "seed": self.seed,
         }
+
+
+@dataclass(frozen=True)
+class Call:
+    """`arguments` by name, and what the dense denoiser returned on them. A call that several were joined to
+    has their rows one after the other."""
+
+    arguments: dict[str, Any]
+    output: Any
+
+    @property
+    def rows(self) -> int:
+        return next(tensors_of(self.output)).shape[0]
 
 
 @dataclass(frozen=True)
@@ -192,13 +205,18 @@ class Recorder:
                     f"{self.out} holds a recording with other settings: choose another folder, or empty it.",
                 )
             return Size(**found["size"])
+        size, _ = self.first()
+        self._write(path, _json({"settings": self.settings, "size": asdict(size)}))
+        return size
+
+    def first(self) -> tuple[Size, Call]:
+        """What the first trajectory tells, and its first call. Nothing is written."""
         kept, calls = self._trajectory(0, None)
         chosen = self.chosen(0, calls)
         tensors, _ = self._packed(0, [call for call in kept if call[0] in chosen])
         each = sum(tensor.nbytes for tensor in tensors.values())
-        size = Size(calls, each, max(1, SHARD_BYTES // max(1, each)))
-        self._write(path, _json({"settings": self.settings, "size": asdict(size)}))
-        return size
+        _, arguments, output = kept[0]
+        return Size(calls, each, max(1, SHARD_BYTES // max(1, each))), Call(arguments, output)
 
     def chosen(self, trajectory: int, calls: int) -> list[int]:
         """Numbers of the calls that are kept: one, by chance, of each of equal spans of the trajectory."""
@@ -250,6 +268,7 @@ class Recorder:
         with self.hook.attached(wanted) as kept, torch.no_grad():
             images = called(self.pipeline, arguments, "pil" if picture else "latent")
         if picture:
+            check_size(self.pipeline, images[0].size, order.drawing)
             data = io.BytesIO()
             images[0].save(data, "PNG")
             self._write(self.out / IMAGES_FOLDER / f"{number:05d}.png", data.getvalue())

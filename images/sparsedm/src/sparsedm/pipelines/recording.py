@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,23 +15,10 @@ from torch import Tensor
 
 from sparsedm.errors import InputError
 from sparsedm.files import file_sha256
-from sparsedm.pipelines.record import INDEX_FILE, SCHEMA_VERSION
-from sparsedm.pipelines.tree import Tree, keys, of_tree, tensors
+from sparsedm.pipelines.record import INDEX_FILE, SCHEMA_VERSION, Call
+from sparsedm.pipelines.tree import Tree, keys, of_tree
 
 OPEN_SHARDS = 16
-
-
-@dataclass(frozen=True)
-class Call:
-    """`arguments` by name, and what the dense denoiser returned on them. A call that several were joined to
-    has their rows one after the other."""
-
-    arguments: dict[str, Any]
-    output: Any
-
-    @property
-    def rows(self) -> int:
-        return next(tensors(self.output)).shape[0]
 
 
 class Recording:

@@ -19,7 +19,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from sparsedm.measure.macs import LayerMacs, Macs
-from sparsedm.pipelines.recording import Call
+from sparsedm.pipelines.record import Call
 from sparsedm.sparsity.layers import Selection, SkippedLayer, prunable_layers
 from sparsedm.sparsity.pattern import Pattern
 

@@ -52,13 +52,13 @@ def keys(tree: Tree) -> Iterator[str]:
             yield from keys(part)
 
 
-def tensors(value: Any) -> Iterator[Tensor]:
+def tensors_of(value: Any) -> Iterator[Tensor]:
     """Of arguments or an output, in their order."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, dict):
         for part in value.values():
-            yield from tensors(part)
+            yield from tensors_of(part)
     elif isinstance(value, list | tuple):
         for part in value:
-            yield from tensors(part)
+            yield from tensors_of(part)

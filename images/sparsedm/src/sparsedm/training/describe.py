@@ -9,6 +9,7 @@ from typing import Any
 import torch
 import yaml
 
+from sparsedm.artifact.artifact import PIPELINE
 from sparsedm.data.contents import lines
 from sparsedm.measure.macs import Macs, bare_model, count_macs
 from sparsedm.measure.reference import SUFFIXES
@@ -100,7 +101,7 @@ def describe(config: TrainConfig) -> str:
             macs_lines(macs),
             _memory(config, model_config, parameters, masked),
             _teacher(config),
-            _stages(config, {name: shapes[name][1] for name in selection.selected}),
+            stages_of(config, {name: shapes[name][1] for name in selection.selected}),
             _evaluation(config, model_config),
             *assumptions(config),
         ]
@@ -146,7 +147,7 @@ def parameters_of(network: ModelConfig) -> int:
     return sum(weight.numel() for weight in bare_model(network).parameters())
 
 
-def _stages(config: TrainConfig, inputs: Mapping[str, int]) -> str:
+def stages_of(config: TrainConfig, inputs: Mapping[str, int]) -> str:
     """`inputs` are the input dimensions of the masked layers."""
     steps = config.training.steps
     if not METHODS[config.sparsity.method].trains:
@@ -216,19 +217,11 @@ def _reference(config: TrainConfig) -> str:
 
 def describe_artifact(manifest: Mapping[str, Any]) -> str:
     """What `sparsedm inspect` prints."""
-    pattern = Pattern.parse(manifest["pattern"])
-    macs = count_macs(
-        config_from(manifest["architecture"], manifest["config"]),
-        [layer["name"] for layer in manifest["layers"]],
-        pattern,
-    )
     skipped = [(s["name"], s["reason"]) for s in manifest["skippedLayers"]]
     sections = [
         f"{manifest['name']} ({manifest['architecture']}), {manifest['pattern']} sparse, "
         f"predicts {manifest['prediction']}",
-        layer_table(manifest["layers"], macs),
-        skipped_lines(skipped),
-        macs_lines(macs),
+        *_layers_and_macs(manifest, skipped),
         _figures("sparsity", manifest["sparsity"]),
         _figures("fid", _without_lists(manifest["fid"])),
         *_quality(manifest.get("quality", {})),
@@ -244,6 +237,22 @@ def describe_artifact(manifest: Mapping[str, Any]) -> str:
     if manifest["classes"]:
         sections.insert(1, f"classes: {', '.join(manifest['classes'])}")
     return "\n\n".join(sections)
+
+
+def _layers_and_macs(manifest: Mapping[str, Any], skipped: Sequence[tuple[str, str]]) -> list[str]:
+    """Counted from the network's shapes; those of a pipeline were counted on a call, and are told as they
+    were written."""
+    layers = manifest["layers"]
+    if manifest["architecture"] == PIPELINE:
+        rows = [
+            [each["name"], "x".join(map(str, each["shape"])), each["pattern"], f"{each['nonzero']:,}"]
+            for each in layers
+        ]
+        counted = _figures("macs of a call", manifest["macs"])
+        return [table(["layer", "shape", "pattern", "not zero"], rows), skipped_lines(skipped), counted]
+    config = config_from(manifest["architecture"], manifest["config"])
+    macs = count_macs(config, [each["name"] for each in layers], Pattern.parse(manifest["pattern"]))
+    return [layer_table(layers, macs), skipped_lines(skipped), macs_lines(macs)]
 
 
 def _configuration(title: str, given: Mapping[str, Any] | None) -> list[str]:

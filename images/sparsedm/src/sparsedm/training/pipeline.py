@@ -35,6 +35,7 @@ from sparsedm.pipelines.recording import BatchOrder, Recording
 from sparsedm.pipelines.selection import macs_of_call, select_of_call, watch
 from sparsedm.sparsity.layers import Selection, SkippedLayer, prunable_layers
 from sparsedm.sparsity.methods import METHODS, build_method
+from sparsedm.sparsity.pattern import Pattern
 from sparsedm.training.config import TrainConfig
 from sparsedm.training.finetune import Finetune, check_fits
 from sparsedm.training.learner import begin
@@ -60,6 +61,16 @@ def prompts_of(config: TrainConfig) -> tuple[list[str], list[str]]:
     else:
         recorded, measured = hold_out(recorded, "dataset.uri")
     return recorded[: dataset.samples], measured
+
+
+def recording_of(config: TrainConfig, output: Path) -> Path:
+    """The folder of the recording, whether it is there or not."""
+    given = config.dataset.format == "recording"
+    return resolve_uri(config.dataset.uri) if given else output / RECORDING_FOLDER
+
+
+def order_of(config: TrainConfig, prompts: list[str], drawing: Drawing) -> Order:
+    return Order(prompts, drawing, config.dataset.calls_per_trajectory, config.training.seed)
 
 
 def select_layers_of(
@@ -123,7 +134,12 @@ class PipelineFinetune(Finetune):
         self.prompts, self.measured_prompts = prompts_of(config)
         if not self.method.trains:
             self.prompts = self.prompts[:1]  # one call tells which layers there are to mask
-        self.recording = self._open_recording()
+        place = recording_of(config, self.output)
+        if config.dataset.format == "recording":
+            self._draw_as(Recording(place))
+        # What is wrong with it shows before the recording, which takes long.
+        self.evaluator = self._evaluator()
+        self.recording = self._open_recording(place)
         self._load_dense()
 
     def _load_dense(self) -> None:
@@ -135,20 +151,22 @@ class PipelineFinetune(Finetune):
         call = ready(self.recording.call(0), self.device)
         self.positions, self.total_macs = watch(self.dense, call)
         self.selection = select_layers_of(self.dense, config, self.positions, call.rows)
-        self.macs = self._macs_of(self.selection)
+        self.macs = self._macs_of(config.sparsity.pattern, self.selection)
 
-    def _macs_of(self, selection: Selection) -> Macs:
-        pattern = self._exported[0] if hasattr(self, "state") else self.config.sparsity.pattern
+    def _macs_of(self, pattern: Pattern, selection: Selection) -> Macs:
         return macs_of_call(self.dense, self.positions, self.total_macs, selection.selected, pattern)
 
-    def _open_recording(self) -> Recording:
+    def _draw_as(self, recording: Recording) -> None:
+        """With the size and the guidance that were recorded."""
+        index = recording.index
+        self.drawing = replace(self.drawing, guidance=index["guidance"], size=index["size"])
+        self.plan = replace(self.plan, guidance=self.drawing.guidance or 0.0)
+
+    def _open_recording(self, path: Path) -> Recording:
         """Made by rank 0 where the run has none yet; the other ranks read it."""
-        config = self.config
-        given = config.dataset.format == "recording"
-        path = resolve_uri(config.dataset.uri) if given else self.output / RECORDING_FOLDER
 
         def made() -> None:
-            if not given and not (path / INDEX_FILE).exists():
+            if self.config.dataset.format == "prompts" and not (path / INDEX_FILE).exists():
                 self._record(path)
 
         self.processes.on_rank_zero(made)
@@ -163,7 +181,7 @@ class PipelineFinetune(Finetune):
 
     def _record(self, path: Path) -> None:
         config, began = self.config, time.monotonic()
-        order = Order(self.prompts, self.drawing, config.dataset.calls_per_trajectory, config.training.seed)
+        order = order_of(config, self.prompts, self.drawing)
         pace = self.progress.evaluation
         pace.planned += len(self.prompts) * self.drawing.steps * self.plan.passes_of_a_step
 
@@ -203,21 +221,10 @@ class PipelineFinetune(Finetune):
                 f"model.pretrained.uri has {self.pretrained_sha256}: name the pipeline that was recorded, or "
                 "record this one.",
             )
-        if self.config.dataset.format == "recording":
-            index = recording.index
-            self.drawing = Drawing(self.drawing.steps, index["guidance"], index["size"])
-            self.plan = replace(self.plan, guidance=self.drawing.guidance or 0.0)
 
-    def open_data(self) -> None:
-        config, evaluation = self.config, self.config.evaluation
-        self.held_out = None
-        self.data = {
-            "samples": len(self.recording),
-            "classes": None,
-            "labels": None,
-            "notes": [],
-        }
-        self.evaluator = PipelineEvaluator(
+    def _evaluator(self) -> PipelineEvaluator:
+        evaluation = self.config.evaluation
+        evaluator = PipelineEvaluator(
             self.folder,
             self.measured_prompts,
             self.drawing,
@@ -227,13 +234,19 @@ class PipelineFinetune(Finetune):
             evaluation.metric,
         )
         if evaluation.reference_stats_uri:
-            self.evaluator.load_reference(resolve_uri(evaluation.reference_stats_uri))
+            evaluator.load_reference(resolve_uri(evaluation.reference_stats_uri))
+        return evaluator
+
+    def open_data(self) -> None:
+        training = self.config.training
+        self.held_out = None
+        self.data = {"samples": len(self.recording), "classes": None, "labels": None, "notes": []}
         self.dataset = DenseImages(self.evaluator)
         self.reference_cache = self.output / REFERENCE_FILE
         if self.evaluator.reference is None and self.processes.is_rank_zero:
             # The reference is drawn as what is measured is.
             self.progress.reference.planned += 0 if self.reference_cache.exists() else self.plan.passes()
-        self.order = BatchOrder(self.recording.groups, config.training.images_per_step, config.training.seed)
+        self.order = BatchOrder(self.recording.groups, training.images_per_step, training.seed)
         self.model_config = PipelineConfig.of(self.folder, self.evaluator.image_size, self.drawing)
 
     def begin(self) -> None:
@@ -291,7 +304,7 @@ class PipelineFinetune(Finetune):
         return Identity(self.folder.pipeline, self.model_config, None, *self._exported)
 
     def _exported_macs(self) -> Macs:
-        return self._macs_of(self._exported[1])
+        return self._macs_of(*self._exported)
 
     def _written_beside(self, weights: dict[str, Tensor]) -> dict[str, Any]:
         return {
