@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import multiprocessing
+import os
+import sys
 from pathlib import Path
+from socket import socket
 from typing import Any
 
 import numpy as np
@@ -104,6 +108,7 @@ def test_a_dense_pipeline_becomes_a_sparse_one_that_diffusers_opens(place: Place
     assert int((denoiser[f"{outside}.weight"] == 0).sum()) == int(
         (dense.state_dict()[f"{outside}.weight"] == 0).sum()
     )
+    assert "PSNR of a sparse image to the dense one" in (out / "report.html").read_text()
     images = manifest["quality"]["images"]
     assert images["compared"] == 4
     assert -1 <= float(images["ssim"]) < 1
@@ -211,18 +216,23 @@ def test_joined_calls_have_the_loss_of_calls_one_by_one(place: Place, recorded: 
     "changes",
     [
         {"training__precision": "bf16", "training__gradientCheckpointing": True, "sparsity__method": "cast"},
-        {"sparsity__layers": {"include": ["*.ff.*"], "exclude": ["*.1.ff.*"]}, "sparsity__pattern": "1:4"},
+        {
+            "sparsity__layers": {"include": ["*.ff.*"], "exclude": ["*.1.ff.*"]},
+            "sparsity__pattern": "1:4",
+            "evaluation__servedPrecisions": ["bf16"],
+        },
     ],
 )
 def test_methods_precisions_and_layers_are_those_of_other_models(
     place: Place, changes: dict[str, Any]
 ) -> None:
-    manifest = place.train(place.spec(FAST, f"with-{len(changes)}", **changes))
+    manifest = place.train(place.spec(FAST, "-".join(changes), **changes))
     assert manifest["sparsity"]["compliant"]
     if "sparsity__layers" in changes:
         names = [layer["name"] for layer in manifest["layers"]]
         assert names
         assert all(".0.ff." in name for name in names)
+        assert manifest["fid"]["served"][0]["precision"] == "bf16"
 
 
 def test_one_shot_masks_take_one_recorded_trajectory(place: Place) -> None:
@@ -314,3 +324,35 @@ def test_what_a_pipeline_cannot_do_is_refused_by_the_name_of_the_field(place: Pl
         (folder / "model_index.json").write_text(json.dumps({**index, **changes}))
         with pytest.raises(InputError, match=rf"model\.pretrained\.uri.*{sentence}"):
             read_pipeline(folder)
+
+
+def test_two_processes_train_as_one(place: Place) -> None:
+    """The same loss and, but for the order of a sum, the same weights; the second reads what the first has
+    recorded."""
+    spec = place.spec(FAST, "together", training__batchSize=4, sparsity__schedule={"type": "fixed"})
+    alone = place.train({**spec, "output": {"uri": f"file://{place.directory / 'alone'}"}})
+    with socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+
+    def child(rank: int) -> None:
+        env = {
+            "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2",
+            "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "SPARSEDM_CONFIG": json.dumps(spec),
+        }  # fmt: skip
+        with (place.directory / f"words-{rank}").open("w", buffering=1) as words:
+            sys.stdout = sys.stderr = words
+            os.environ.update(env)
+            sys.exit(main(["train"]))
+
+    fork = multiprocessing.get_context("fork")
+    processes = [fork.Process(target=child, args=(rank,), daemon=True) for rank in range(2)]
+    for process in processes:
+        process.start()
+    for rank, process in enumerate(processes):
+        process.join(120)
+        assert process.exitcode == 0, (place.directory / f"words-{rank}").read_text()
+    file = alone["weights"]["file"]
+    one, two = load_file(place.directory / "alone" / file), load_file(place.directory / "together" / file)
+    for name, weight in one.items():
+        torch.testing.assert_close(two[name], weight, rtol=1e-3, atol=1e-5)

@@ -101,6 +101,7 @@ def comparison_table(manifest: Mapping[str, Any]) -> str:
         *((f"Frechet distance of the sparse model in {served['precision']}", "", served["sparse"],
            _signed(served["increase"])) for served in fid.get("served", []) if "increase" in served),
         *_quality_rows(manifest.get("quality", {})),
+        *_image_rows(manifest.get("quality", {}).get("images", {})),
         ("MACs per image and step, linear",
          _giga(macs["dense"]), _giga(macs["sparse"]), f"-{macs['reductionPercent']} %"),
         ("MACs with attention products", _giga(macs["totalDense"]), _giga(macs["totalSparse"]),
@@ -145,6 +146,25 @@ def _quality_rows(quality: Mapping[str, Any]) -> list[tuple[str, str, str, str]]
     for key, title in _QUALITY.items():
         change = decimal(float(sparse[key]) - float(dense[key]), 6)
         rows.append((title, _spread(dense, key), _spread(sparse, key), _signed(change)))
+    return rows
+
+
+_IMAGES = {
+    "psnr": "PSNR of a sparse image to the dense one, dB (higher is closer)",
+    "ssim": "SSIM of a sparse image to the dense one (1 is equal)",
+}
+
+
+def _image_rows(images: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+    """Of pipelines alone, whose images are compared one by one; and their pace, both by dense products."""
+    rows = [
+        (title, "", images[key], f"at least {images[f'{key}Least']}, of {images['compared']}")
+        for key, title in _IMAGES.items()
+        if key in images
+    ]
+    pace = images.get("secondsPerImage", {})
+    if {"dense", "sparse"} <= pace.keys():
+        rows.append(("Seconds for an image, both by dense products", pace["dense"], pace["sparse"], ""))
     return rows
 
 
