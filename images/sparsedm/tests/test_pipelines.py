@@ -6,6 +6,7 @@ import io
 import json
 import multiprocessing
 import os
+import shutil
 import sys
 from pathlib import Path
 from socket import socket
@@ -356,3 +357,20 @@ def test_two_processes_train_as_one(place: Place) -> None:
     one, two = load_file(place.directory / "alone" / file), load_file(place.directory / "together" / file)
     for name, weight in one.items():
         torch.testing.assert_close(two[name], weight, rtol=1e-3, atol=1e-5)
+
+
+def test_a_pipeline_without_one_of_its_text_encoders_is_recorded(place: Place) -> None:
+    folder = place.directory / "without-t5"
+    shutil.copytree(place.pipeline(FAST), folder)
+    index = json.loads((folder / "model_index.json").read_text())
+    for part in ("text_encoder_3", "tokenizer_3"):
+        shutil.rmtree(folder / part)
+        index[part] = [None, None]
+    (folder / "model_index.json").write_text(json.dumps(index))
+    found = read_pipeline(folder)
+    order = Order(["a red ball"], Drawing(2, 4.0, 32), 1, 0)
+    recorder = Recorder(found, order, folder / "recording", torch.bfloat16, torch.device("cpu"), "x")
+    size, call = recorder.first()
+    assert size.calls == 2
+    assert call.arguments["encoder_hidden_states"].dtype == torch.bfloat16
+    assert not any("_3" in name for name in found.other_files())

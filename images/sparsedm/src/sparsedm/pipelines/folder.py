@@ -88,8 +88,12 @@ class PipelineFolder:
 
     def open(self, dtype: torch.dtype, device: torch.device, denoiser: nn.Module | None = None) -> Any:
         """The pipeline object, whose denoiser is the given one where there is one. Raises InputError."""
-        parts: dict[str, Any] = {} if denoiser is None else {self.denoiser: denoiser}
-        if "safety_checker" in read_json(self.path / INDEX_FILE):
+        index = read_json(self.path / INDEX_FILE)
+        # A part that the folder has not, such as a text encoder that was left out.
+        parts: dict[str, Any] = {name: None for name, value in index.items() if value == [None, None]}
+        if denoiser is not None:
+            parts[self.denoiser] = denoiser
+        if "safety_checker" in index:
             parts |= {"safety_checker": None, "requires_safety_checker": False}
         text_library()  # which it says less of, once it is imported here
         library().utils.logging.disable_progress_bar()
