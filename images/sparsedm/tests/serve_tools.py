@@ -26,8 +26,10 @@ from sparsedm.artifact.components import Components
 from sparsedm.measure.macs import count_macs
 from sparsedm.models import UViTConfig, build_model
 from sparsedm.serve.config import EngineSpec
-from sparsedm.serve.engine import Measured
+from sparsedm.serve.drawer import Measured
+from sparsedm.serve.images import side_of
 from sparsedm.serve.loading import Loading
+from sparsedm.serve.prompts import ClassNames
 from sparsedm.sparsity.layers import bake_masks, masks_for, select_layers
 from sparsedm.sparsity.pattern import Pattern
 
@@ -113,15 +115,25 @@ class FakeEngine:
         self.begun = threading.Semaphore(0)
         self.classes = ["boot", "bag"]
         self.precision = "fp32"
-        self.config = SimpleNamespace(num_classes=2, image_size=8, guidable=True, tokens=6)
+        self.config = SimpleNamespace(num_classes=2, image_size=8)
+        self.guidable, self.guidance, self.tokens = True, EngineSpec().guidance, 6
+        self.no_negative = "this model has no text encoder, and draws after classes only"
         self.image_size = 8
         self.image_shape = (1, 8, 8)
-        self.components = Components()
         self.image: Callable[[int], Any] = lambda seed: seed
         """What is drawn for a seed."""
         self.broken: Exception | None = None
         """What each step raises."""
         self.manifest = {"pattern": "2:4", "weights": {"sha256": "0" * 64}}
+
+    def prompts(self) -> ClassNames:
+        return ClassNames(self.classes, 2)
+
+    def size_of(self, size: str | None) -> tuple[int, int]:
+        return (side_of(size, 8),) * 2
+
+    def text_tokens(self, condition: object) -> int:
+        return 0
 
     def warm_up(self, loading: Loading) -> Measured:
         return Measured({4: self.seconds / EngineSpec().steps}, 1.0)
@@ -131,6 +143,9 @@ class FakeEngine:
 
     def again(self, row: FakeRow) -> FakeRow:
         return FakeRow(row.label, row.seed, 1)
+
+    def leave(self, rows: Sequence[FakeRow]) -> None:
+        """Nothing is kept for them."""
 
     def preview(self, row: FakeRow) -> Any:
         return self.image(row.seed)

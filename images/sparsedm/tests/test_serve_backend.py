@@ -107,6 +107,14 @@ def test_the_fastest_product_is_taken_where_it_gains_3_percent(
         assert choice.reason == "2 of 4 masked layers measured at least 3 % faster sparse."
 
 
+def test_each_layer_is_measured_at_its_own_rows_and_one_that_is_never_called_not_at_all() -> None:
+    clock, model = Clock({"": 2.0, "quick": 1.0}), network()
+    rows = {"wide": 24, "picture": 24, "odd": 16}
+    choice = choose("auto", model, LAYERS, GPU, rows, [Stand("quick")], clock)
+    assert set(choice.kernels) == {"wide", "odd"}
+    assert clock.measured == [("", (24, 32)), ("quick", (24, 32)), ("", (16, 33)), ("quick", (16, 33))]
+
+
 def test_the_dense_layers_come_back_and_the_sparse_ones_with_them() -> None:
     choice, model = chosen(Stand("quick", sides=2), clock=Clock({"": 2.0, "quick": 1.0}))
     sparse = model["wide"]

@@ -38,6 +38,8 @@ class Painter:
         self.outcomes: Counter[str] = Counter()
         self.now = 0.0
         """Time of the heartbeat."""
+        self.left: list[int] = []
+        """Seeds of the images that nobody waits for any more."""
         self.gate = threading.Event()
         self.gate.set()
         self.begun = threading.Semaphore(0)
@@ -59,6 +61,9 @@ class Painter:
 
     def again(self, row: Row) -> Row:
         return Row(row.label, row.seed, 2, again=True)
+
+    def leave(self, rows: Sequence[Row]) -> None:
+        self.left += [row.seed for row in rows]
 
     def preview(self, row: Row) -> tuple[int | None, int, int] | None:
         return None if row.seed == -9 else (row.label, row.seed, row.left)
@@ -328,6 +333,7 @@ def test_a_cancelled_image_leaves_the_batch_at_the_next_step() -> None:
 
     painter = run(scenario)
     assert painter.batches == [[0, 1], [1], [1]]
+    assert painter.left == [0]
     assert painter.outcomes == {"begun": 2, "cancelled": 1, "drawn": 1}
 
 

@@ -24,11 +24,12 @@ from sparsedm.diffusion.samplers import sample
 from sparsedm.errors import ConfigError, InputError
 from sparsedm.models import PRESETS, WEIGHTS_DIR, build_model
 from sparsedm.models.autoencoder import Autoencoder
+from sparsedm.models.precision import DTYPES
 from sparsedm.models.text_encoder import TextEncoder, TextTooLong
 from sparsedm.serve import backend
 from sparsedm.serve.backend import Choice, Situation, choose, restore_dense
 from sparsedm.serve.config import EngineSpec
-from sparsedm.serve.engine import DTYPES, Engine
+from sparsedm.serve.engine import Engine
 from sparsedm.serve.loading import Loading
 from sparsedm.serve.prompts import Guidance, Texts
 from sparsedm.serve.recording import Recorded

@@ -17,7 +17,8 @@ from sparsedm.artifact.artifact import read_manifest, write_manifest
 from sparsedm.errors import ConfigError, InputError
 from sparsedm.serve.backend import Choice
 from sparsedm.serve.config import EngineSpec, ServeConfig, read_config
-from sparsedm.serve.engine import Engine, Measured
+from sparsedm.serve.drawer import Measured
+from sparsedm.serve.engine import Engine
 from sparsedm.serve.gate import Gate, judge_gate, judge_manifest, judge_speedup, parse_gate
 from sparsedm.serve.service import Service
 

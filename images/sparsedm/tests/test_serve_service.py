@@ -15,7 +15,8 @@ from serve_tools import FakeEngine
 from sparsedm.errors import InputError
 from sparsedm.serve.cli import listen, serve
 from sparsedm.serve.config import EngineSpec, ServeConfig
-from sparsedm.serve.engine import Engine, Measured
+from sparsedm.serve.drawer import Measured
+from sparsedm.serve.engine import Engine
 from sparsedm.serve.errors import ApiError
 from sparsedm.serve.gpu import ContextLost
 from sparsedm.serve.service import ANSWER_SECONDS, LEAVING_NAPS, QUIET_NAPS, Service, spread

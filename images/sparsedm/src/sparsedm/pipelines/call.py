@@ -41,7 +41,7 @@ def check_callable(pipeline: Any, drawing: Drawing) -> None:
             "choose another pipeline.",
         )
     problems = []
-    if drawing.guidance is not None and _guidance_name(pipeline) is None:
+    if drawing.guidance is not None and guidance_name(pipeline) is None:
         problems.append(f"dataset.guidanceScale must be absent: {name} takes none.")
     if drawing.size is not None and "height" not in parameters:
         problems.append(f"dataset.imageSize must be absent: {name} takes no size.")
@@ -64,7 +64,7 @@ def call_arguments(
     }
     if drawing.size is not None:
         arguments |= {"height": drawing.size, "width": drawing.size}
-    name = _guidance_name(pipeline)
+    name = guidance_name(pipeline)
     if drawing.guidance is not None and name is not None:
         arguments[name] = drawing.guidance
         if name == "true_cfg_scale" and drawing.guidance > 1:
@@ -114,7 +114,7 @@ def _required(parameter: inspect.Parameter) -> bool:
     return parameter.default is parameter.empty
 
 
-def _guidance_name(pipeline: Any) -> str | None:
+def guidance_name(pipeline: Any) -> str | None:
     """True guidance, of two predictions, has its own name where guidance_scale is an input of the network,
     and the network has none."""
     parameters = inspect.signature(pipeline.__call__).parameters

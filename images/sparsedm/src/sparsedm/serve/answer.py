@@ -24,9 +24,9 @@ from sparsedm.serve.generation import (
     patience_of,
     read_request,
 )
-from sparsedm.serve.images import BEST, encode_base64, side_of
+from sparsedm.serve.images import BEST, encode_base64
 from sparsedm.serve.infer import inference_answer, read_inference
-from sparsedm.serve.prompts import Condition, Guidance, UnknownClass
+from sparsedm.serve.prompts import Condition, Guidance, Prompt, UnknownClass
 from sparsedm.serve.service import Service, draining
 from sparsedm.serve.spoilt import Spoilt
 from sparsedm.serve.stream import EventStream, completed, gone, partial
@@ -40,7 +40,8 @@ class Order:
     body: GenerationRequest
     condition: Condition
     guidance: Guidance | None
-    side: int
+    size: tuple[int, int]
+    """Width and height."""
     seeds: list[int]
     seeded: bool
     """Whether the client chose the seeds."""
@@ -49,7 +50,7 @@ class Order:
     def shared(self) -> dict[str, Any]:
         """What an answer says of all its images, and an event of its one."""
         return {
-            "size": f"{self.side}x{self.side}",
+            "size": "{}x{}".format(*self.size),
             "quality": "auto",
             "background": "opaque",
             "output_format": self.body.output_format or "png",
@@ -58,7 +59,7 @@ class Order:
     async def encode(self, image: np.ndarray) -> str:
         quality = self.body.output_compression
         return await asyncio.to_thread(
-            encode_base64, image, self.side, self.body.output_format or "png",
+            encode_base64, image, self.size[0], self.body.output_format or "png",
             BEST if quality is None else quality,
         )  # fmt: skip
 
@@ -78,13 +79,15 @@ def order_of(service: Service, body: GenerationRequest) -> Order:
     """Raises ApiError."""
     check_model(service, body.model)
     try:
-        side = side_of(body.size, service.engine.image_size)
+        size = service.engine.size_of(body.size)
     except ValueError as error:
         raise bad_request(str(error), "size") from error
     condition = _condition(service, body.prompt, "prompt")
+    if isinstance(condition, Prompt):
+        condition = replace(condition, size=size)
     guidance = _guidance(service, body)
     seed = body.seed if body.seed is not None else secrets.randbits(32)
-    return Order(body, condition, guidance, side, [seed + i for i in range(body.n)], body.seed is not None)
+    return Order(body, condition, guidance, size, [seed + i for i in range(body.n)], body.seed is not None)
 
 
 def _condition(service: Service, text: str, field: str) -> Condition:
@@ -99,29 +102,24 @@ def _condition(service: Service, text: str, field: str) -> Condition:
 def _guidance(service: Service, body: GenerationRequest) -> Guidance | None:
     """None for the engine's own, which is what a request that says nothing gets."""
     scale, negative = body.guidance_scale, body.negative_prompt
-    config = service.engine.config
-    if scale not in (None, 1.0) and not config.guidable:
+    engine = service.engine
+    if scale not in (None, 1.0) and not engine.guidable:
         raise bad_request(
             "guidance_scale must be absent or 1: guidance compares what a model draws with and without its "
             "prompt, and this model can't draw without one.",
             "guidance_scale",
         )
-    strength = service.config.engine.guidance if scale is None else scale - 1.0
+    strength = engine.guidance if scale is None else scale - 1.0
     if not negative:
         return None if scale is None else Guidance(strength)
-    if service.engine.components.text_encoder is None:
-        raise bad_request(
-            "negative_prompt must be absent: this model has no text encoder, and draws after classes only.",
-            "negative_prompt",
-        )
-    if strength == 0.0 or not config.guidable:
+    if engine.no_negative is not None:
+        raise bad_request(f"negative_prompt must be absent: {engine.no_negative}.", "negative_prompt")
+    if strength <= 0.0 or not engine.guidable:
         raise bad_request(
             "negative_prompt must be absent without guidance: write a guidance_scale above 1 beside it.",
             "negative_prompt",
         )
-    condition = _condition(service, negative, "negative_prompt")
-    assert isinstance(condition, tuple)
-    return Guidance(strength, condition)
+    return Guidance(strength, _condition(service, negative, "negative_prompt"))
 
 
 async def answer(service: Service, request: Request) -> Response:
@@ -247,9 +245,8 @@ class Work:
 
     def _usage(self) -> dict[str, Any]:
         """Tokens that the text encoder read of the prompt, and those that the network drew."""
-        condition = self.order.condition
-        text = len(condition) if isinstance(condition, tuple) else 0
-        drawn = len(self.order.seeds) * self.service.engine.config.tokens
+        text = self.service.engine.text_tokens(self.order.condition)
+        drawn = len(self.order.seeds) * self.service.engine.tokens
         return {
             "input_tokens": text,
             "input_tokens_details": {"text_tokens": text, "image_tokens": 0},

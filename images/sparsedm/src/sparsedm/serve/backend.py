@@ -121,7 +121,7 @@ def choose(
     model: nn.Module,
     layers: Sequence[Mapping[str, Any]],
     situation: Situation,
-    rows: int,
+    rows: int | Mapping[str, int],
     kernels: Sequence[Kernel] = KERNELS,
     measure: Callable[[nn.Module, Tensor], float] | None = None,
     tuning: Tuning | None = None,
@@ -129,7 +129,8 @@ def choose(
 ) -> Choice:
     """Makes the masked layers of `model` sparse where that is possible, asked for and faster.
 
-    rows: the number of rows of each product, tokens of a whole batch. kernels: those to choose among.
+    rows: the number of rows of each product, tokens of a whole batch, where need be by the layer's name; a
+    layer without any is never called. kernels: those to choose among.
     measure: the time of a product. tuning: what is known from before. on_layer: (layers done, of how many).
     Raises ConfigError as `demand`.
     """
@@ -140,12 +141,12 @@ def choose(
     if reason is not None:
         return Choice(f"Dense, because {reason}.", total)
     among = [k for k in kernels if k.name in situation.available and wanted in ("auto", k.name)]
-    products = _Products(among, rows, measure or milliseconds, tuning)
+    products = _Products(among, measure or milliseconds, tuning)
     replaced, sparse, by = {}, {}, {}
     for done, layer in enumerate(layers, 1):
         name = layer["name"]
         dense = model.get_submodule(name)
-        found = products.faster(dense)
+        found = products.faster(dense, rows if isinstance(rows, int) else rows.get(name, 0))
         if found is not None:
             replaced[name], (by[name], sparse[name]) = dense, found
         on_layer(done, total)
@@ -183,31 +184,29 @@ class _Products:
     def __init__(
         self,
         kernels: Sequence[Kernel],
-        rows: int,
         measure: Callable[[nn.Module, Tensor], float],
         tuning: Tuning | None,
     ) -> None:
         self._kernels = {kernel.name: kernel for kernel in kernels}
-        self._rows = rows
         self._measure = measure
         self._tuning = tuning
         self._tuned: dict[str, Tuned] = {}
 
     @torch.no_grad()
-    def faster(self, dense: nn.Module) -> tuple[str, nn.Module] | None:
+    def faster(self, dense: nn.Module, rows: int) -> tuple[str, nn.Module] | None:
         """The kernel's name and its layer; None where the dense one is as fast, or right alone."""
-        if not isinstance(dense, nn.Linear):  # a convolution has no sparse kernel
+        if not isinstance(dense, nn.Linear) or not rows:  # a convolution has no sparse kernel
             return None
         outputs, inputs = dense.weight.shape
-        shape = f"{outputs}x{inputs} of {self._rows} by {','.join(self._kernels)}"
+        shape = f"{outputs}x{inputs} of {rows} by {','.join(self._kernels)}"
         if shape not in self._tuned:
-            self._tuned[shape] = self._known(shape) or self._fastest(dense, shape)
+            self._tuned[shape] = self._known(shape) or self._fastest(dense, rows, shape)
         best = self._tuned[shape]
         if best.kernel is None:
             return None
         try:
             sparse = self._kernels[best.kernel].build(dense, best.algorithm)
-            return (best.kernel, sparse) if _agrees(dense, sparse, self._rows) else None
+            return (best.kernel, sparse) if _agrees(dense, sparse, rows) else None
         except RuntimeError as error:
             if is_out_of_memory(error):
                 raise
@@ -218,8 +217,8 @@ class _Products:
         known = None if self._tuning is None else self._tuning.found(shape)
         return known if known is None or known.kernel is None or known.kernel in self._kernels else None
 
-    def _fastest(self, dense: nn.Linear, shape: str) -> Tuned:
-        x = _input(dense, self._rows)
+    def _fastest(self, dense: nn.Linear, rows: int, shape: str) -> Tuned:
+        x = _input(dense, rows)
         dense_time, best_time, best = self._measure(dense, x), math.inf, Tuned(None)
         for kernel in self._kernels.values():
             if any(side % step for side, step in zip(dense.weight.shape, kernel.sides, strict=True)):

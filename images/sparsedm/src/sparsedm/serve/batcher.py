@@ -52,6 +52,9 @@ class Drawing(Protocol):
         """Takes the next step of each row. Where it raises, a row has moved by this step or not at all.
         Raises ContextLost where no later call can succeed."""
 
+    def leave(self, rows: Sequence[Any]) -> None:
+        """Rows that are not finished, and that nobody waits for any more."""
+
     def preview(self, row: Any) -> Any:
         """What a row's last step says that the image will be; None where that can't be shown."""
 
@@ -343,7 +346,11 @@ class Batcher:
 
     async def _take_places(self) -> None:
         """Images without a client leave, and images that wait take the free places."""
-        self._batch = [image for image in self._batch if not image.result.done()]
+        gone = [image for image in self._batch if image.result.done()]
+        if gone:
+            self._batch = [image for image in self._batch if image not in gone]
+            rows = [image.row for image in gone if image.row is not None]
+            await asyncio.get_running_loop().run_in_executor(self._executor, self._engine.leave, rows)
         if not self._batch:
             await self._fill()
         while self._queue and self.drawing < self.places:

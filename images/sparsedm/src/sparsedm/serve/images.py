@@ -12,14 +12,14 @@ from PIL import Image
 LARGEST_SIDE = 512
 BEST = 100
 """`output_compression` of the finest JPEG or WebP, OpenAI's default."""
-_SIZE = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})")
+SIZE = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})")
 
 
 def side_of(size: str | None, image_size: int) -> int:
     """The side of a square image in pixels from "64x64" or "auto". Raises ValueError with a sentence."""
     if size in (None, "auto"):
         return image_size
-    found = _SIZE.fullmatch(size)
+    found = SIZE.fullmatch(size)
     side = int(found[1]) if found and found[1] == found[2] else 0
     largest = max(image_size, LARGEST_SIDE // image_size * image_size)
     if not side or side % image_size or side > largest:

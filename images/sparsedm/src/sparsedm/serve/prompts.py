@@ -5,22 +5,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sparsedm.data.class_names import Words, words
 from sparsedm.errors import InputError
-from sparsedm.models.text_encoder import TextEncoder
+from sparsedm.models.text_encoder import TextEncoder, TextTooLong
 
-Condition = int | tuple[int, ...] | None
-"""A class, the tokens of a text, or nothing."""
+
+@dataclass(frozen=True)
+class Prompt:
+    """For a pipeline, which encodes texts itself. `size` is the image's width and height."""
+
+    text: str
+    size: tuple[int, int]
+
+
+Condition = int | tuple[int, ...] | Prompt | None
+"""A class, the tokens of a text, a text, or nothing."""
 
 
 @dataclass(frozen=True)
 class Guidance:
-    """How far an image is led away from `negative`, the tokens of a text; None is the empty text, or the
+    """How far an image is led away from `negative`, a text or its tokens; None is the empty text, or the
     class that stands for none. strength: s in U-ViT's convention, 0 for not at all."""
 
     strength: float
-    negative: tuple[int, ...] | None = None
+    negative: Condition = None
 
 
 SYNONYMS: dict[str, tuple[str, ...]] = {
@@ -123,3 +133,23 @@ class Texts:
     def condition(self, prompt: str) -> tuple[int, ...]:
         """Its tokens. Raises TextTooLong."""
         return tuple(self._encoder.tokens([prompt])[0].tolist())
+
+
+class FreeTexts:
+    """For a pipeline. `limits` are its tokenizers, each with the number of tokens that are read of a text."""
+
+    names: Sequence[str] = ()
+
+    def __init__(self, limits: Sequence[tuple[Any, int]], size: tuple[int, int]) -> None:
+        self._limits, self._size = limits, size
+
+    def condition(self, prompt: str) -> Prompt:
+        """Of the usual size. Raises TextTooLong where no tokenizer reads it whole: the pipeline would cut it
+        in silence."""
+        found = [(len(tokenizer(prompt)["input_ids"]), limit) for tokenizer, limit in self._limits]
+        if found and all(tokens > limit for tokens, limit in found):
+            tokens, limit = max(found, key=lambda one: one[1])
+            raise TextTooLong(
+                f"The text has {tokens} tokens with its start and end, and this model reads {limit}."
+            )
+        return Prompt(prompt, self._size)

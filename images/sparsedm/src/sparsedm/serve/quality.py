@@ -29,6 +29,7 @@ from sparsedm.errors import InputError
 from sparsedm.serve.comparison import Comparison, open_comparison
 from sparsedm.serve.config import QualitySpec, ServeConfig
 from sparsedm.serve.engine import Engine
+from sparsedm.serve.pipeline_engine import PipelineEngine
 
 log = logging.getLogger("sparsedm.serve")
 
@@ -227,10 +228,18 @@ class Unmeasured:
 
 
 def open_monitor(
-    config: ServeConfig, engine: Engine, class_names: Sequence[str], registry: CollectorRegistry
+    config: ServeConfig,
+    engine: Engine | PipelineEngine,
+    class_names: Sequence[str],
+    registry: CollectorRegistry,
 ) -> QualityMonitor | Unmeasured:
     """For a server whose configuration asks for one."""
     assert config.quality is not None, "the configuration asks for none"
+    if isinstance(engine, PipelineEngine):
+        return Unmeasured(
+            "Served images of a pipeline are not measured: its prompts are any texts, and there is nothing "
+            "to hold their images to. Remove qualityMonitor."
+        )
     try:
         comparison = open_comparison(
             config.model, engine.manifest, engine.config, config.engine, engine.precision, engine.image_shape

@@ -22,10 +22,12 @@ from typing import Any, Literal
 import numpy as np
 
 from sparsedm.errors import InputError
+from sparsedm.pipelines.folder import INDEX_FILE
 from sparsedm.runtime.report_client import Ask, ReportClient
 from sparsedm.serve.batcher import Batcher, Displaced, Draining, Refused, TooLate
 from sparsedm.serve.config import ServeConfig
-from sparsedm.serve.engine import Engine, Measured, versions
+from sparsedm.serve.drawer import Drawer, Measured
+from sparsedm.serve.engine import Engine, versions
 from sparsedm.serve.errors import ApiError, bad_request
 from sparsedm.serve.gate import Verdict, judge_manifest, judge_speedup, refusal, together
 from sparsedm.serve.gpu import ContextLost, is_out_of_memory
@@ -33,7 +35,8 @@ from sparsedm.serve.load import NOTHING, LoadMeter, LoadReporter, Work
 from sparsedm.serve.loading import Loading, Phase
 from sparsedm.serve.metrics import Metrics
 from sparsedm.serve.pace import Pace
-from sparsedm.serve.prompts import ClassNames, Condition, Guidance, Texts
+from sparsedm.serve.pipeline_engine import PipelineEngine
+from sparsedm.serve.prompts import ClassNames, Condition, FreeTexts, Guidance, Texts
 from sparsedm.serve.quality import QualityMonitor, Unmeasured, open_monitor
 from sparsedm.serve.telemetry import Latencies
 from sparsedm.serve.waiting import Previews
@@ -86,8 +89,8 @@ class Service:
         self._chance = chance
         # One thread: the model is loaded, warmed up and used there and nowhere else.
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
-        self._engine: Engine | None = None
-        self._prompts: ClassNames | Texts | None = None
+        self._engine: Drawer | None = None
+        self._prompts: ClassNames | Texts | FreeTexts | None = None
         self._batcher: Batcher | None = None
         self._drawing: asyncio.Task[None] | None = None
         self._reporting: asyncio.Task[None] | None = None
@@ -141,7 +144,7 @@ class Service:
         return self.state == "ready" and self.live
 
     @property
-    def engine(self) -> Engine:
+    def engine(self) -> Drawer:
         """Raises ApiError while there is none."""
         if self._engine is None:
             raise ApiError(503, "The model is being loaded.", "loading", headers=not_accepted(2))
@@ -174,11 +177,11 @@ class Service:
             model = await loop.run_in_executor(self._executor, fetch_model, self.config.remote, self._loading)
             self.config = replace(self.config, model=model)
         config = self.config
+        load = PipelineEngine.load if (config.model / INDEX_FILE).is_file() else Engine.load
         engine = await loop.run_in_executor(
-            self._executor, Engine.load, config.model, config.engine, config.sha256, None, self._loading
+            self._executor, load, config.model, config.engine, config.sha256, None, self._loading
         )
-        encoder = engine.components.text_encoder
-        prompts = Texts(encoder) if encoder else ClassNames(engine.classes, engine.config.num_classes)
+        prompts = engine.prompts()
         self._judge_distance(engine)
         if config.quality is not None:
             self._quality = await loop.run_in_executor(
@@ -209,13 +212,13 @@ class Service:
         if self._reporter is not None:
             self._reporter.update(loading={"phase": phase, "percent": percent})
 
-    def _judge_distance(self, engine: Engine) -> None:
+    def _judge_distance(self, engine: Drawer) -> None:
         """Before the backend is measured, which takes longer. Raises InputError where the gate refuses."""
         gate = self.config.gate
         if gate is not None and gate.bounds_distance:
             self._take(judge_manifest(gate, engine.manifest, engine.precision))
 
-    def _judge_speed(self, engine: Engine, measured: Measured) -> Measured:
+    def _judge_speed(self, engine: Drawer, measured: Measured) -> Measured:
         """What serves from here on, on the model's thread. Raises InputError where the gate refuses."""
         gate = self.config.gate
         if gate is None or gate.min_speedup is None:
@@ -282,7 +285,7 @@ class Service:
             return WORK_SHARE * (self.config.grace - self.config.drain_delay)
         return WORK_SHARE * (self._killed_at - asyncio.get_running_loop().time())
 
-    def _describe(self, engine: Engine) -> None:
+    def _describe(self, engine: Drawer) -> None:
         status, metrics = engine.status(), self.metrics
         named = {name: status[name] for name in ("backend", "precision", "device")}
         metrics.describe(
@@ -291,7 +294,7 @@ class Service:
         metrics.loaded(self._loading.seconds)
         metrics.watch_gpu(engine.device)
 
-    def status(self, engine: Engine) -> dict[str, Any]:
+    def status(self, engine: Drawer) -> dict[str, Any]:
         """`status.engine` of the SparseInferenceService."""
         return {**engine.status(), "latencyMilliseconds": self.latencies.status()}
 

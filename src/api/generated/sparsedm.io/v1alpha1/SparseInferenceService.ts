@@ -71,7 +71,7 @@ export interface ISparseInferenceService {
        */
       "corsAllowedOrigins"?: Array<string>;
       /**
-       * Strength of classifier-free guidance, for models with classes or texts, unless a request asks for another by guidance_scale; 0 turns it off. A decimal string. With a model that does not predict without a class as well, a server takes only 0 and the default.
+       * Strength of classifier-free guidance, for models with classes or texts, unless a request asks for another by guidance_scale; 0 turns it off. A decimal string. With a model that does not predict without a class as well, a server takes only 0 and the default. With a pipeline of diffusers the default stands for the guidance that it was measured with, else for its own.
        */
       "guidance"?: string;
       /**
