@@ -704,6 +704,18 @@ describe('a SparseFinetune is refused', () => {
       'spec.training.compile',
       'must be of type boolean',
     ],
+    [
+      'another way to share a model',
+      { training: { sharding: 'zero' } },
+      'spec.training.sharding',
+      'supported values: "none", "fsdp"',
+    ],
+    [
+      'a compiled network in shares',
+      { training: { sharding: 'fsdp', compile: true } },
+      'spec.training.compile',
+      'remove compile, or write sharding: none',
+    ],
     ['a negative seed', { training: { seed: -1 } }, 'spec.training.seed', 'greater than or equal to 0'],
     [
       'checkpoints beyond the end',
@@ -1734,6 +1746,7 @@ describe('a SparseFinetune is accepted', () => {
         },
       },
     ],
+    ['a model that its processes share', { training: { sharding: 'fsdp', gradientCheckpointing: true } }],
     ['a digest', { model: { pretrained: { sha256: digest } } }],
     [
       'a gate',
@@ -1800,6 +1813,7 @@ describe('a SparseFinetune is accepted', () => {
         gradientAccumulationSteps: 1,
         gradientCheckpointing: false,
         compile: false,
+        sharding: 'none',
         learningRate: '0.0002',
         weightDecay: '0.03',
         betas: ['0.9', '0.99'],

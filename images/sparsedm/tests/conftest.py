@@ -8,6 +8,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported, and for the pro
 
 import torch
 
+from process_tools import together as together
 from tiny_run import Workplace
 
 

@@ -61,6 +61,7 @@ def test_defaults_are_those_of_the_custom_resource() -> None:
     assert config.training.gradient_accumulation_steps == 1
     assert not config.training.gradient_checkpointing
     assert not config.training.compile
+    assert config.training.sharding == "none"
     training = config.training
     assert (training.steps, training.batch_size, training.seed, training.precision) == (300, 64, 0, "fp32")
     assert (config.checkpoint.every_steps, config.checkpoint.keep) == (50, 2)
@@ -273,6 +274,12 @@ def test_custom_stages() -> None:
         ("training.gradientAccumulationSteps", 0, "must be a whole number from 1 to 1024"),
         ("training.gradientCheckpointing", "yes", "gradientCheckpointing must be true or false"),
         ("training.compile", 1, "compile must be true or false"),
+        ("training.sharding", "zero", "sharding must be one of none, fsdp"),
+        (
+            "training",
+            {"sharding": "fsdp", "compile": True},
+            "compile must be absent with training.sharding fsdp",
+        ),
         ("checkpoint.keep", 0, "checkpoint.keep must be a whole number from 1 to 100"),
         ("evaluation.samples", 1, "evaluation.samples must be a whole number from 2"),
         ("evaluation.guidance", "no", "evaluation.guidance must be a decimal from 0 to 20"),
@@ -422,6 +429,10 @@ def test_two_spellings_of_one_run_have_one_digest_and_other_runs_another() -> No
     spelled_out = with_value("training.learningRate", 0.0002)
     assert parse_config(MINIMAL).digest() == parse_config(spelled_out).digest()
     assert parse_config(MINIMAL).digest() != parse_config(with_value("training.seed", 1)).digest()
+    # How many processes hold the model is no part of the experiment.
+    sharded = parse_config(with_value("training.sharding", "fsdp"))
+    assert sharded.training.sharding == "fsdp"
+    assert parse_config(MINIMAL).digest() == sharded.digest()
 
 
 @pytest.mark.parametrize(

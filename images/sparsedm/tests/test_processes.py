@@ -7,25 +7,21 @@ from __future__ import annotations
 
 import json
 import os
-import runpy
 import shutil
 import signal
 import subprocess
 import sys
-import traceback
-from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
 from threading import Event, Thread
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from process_tools import CLI, Ended, Together, environment
 from sparsedm.data import SampleOrder
 from sparsedm.errors import ConfigError
 from sparsedm.measure.evaluator import SAMPLE_BATCH
@@ -36,101 +32,12 @@ from sparsedm.training.checkpoint import CheckpointStore
 from tiny_run import Workplace
 
 STEPS = 10
-SOURCES = Path(__file__).parents[1] / "src"
 TORCHRUN = ("-m", "torch.distributed.run", "--nproc-per-node")
 
 
 def spec_of(place: Workplace, output: str, **changes: Any) -> dict[str, Any]:
     settings = {"training__steps": STEPS, "checkpoint": {"everySteps": 1, "keep": 100}, **changes}
     return place.spec(output, **settings)
-
-
-@dataclass(frozen=True)
-class Ended:
-    code: int
-    out: str
-    err: str
-
-
-class Copy:
-    """In the place of a `Popen` of this Python: a copy of this process that runs the same program, because
-    another interpreter would take seconds to import torch."""
-
-    def __init__(self, command: Sequence[str], env: dict[str, str]) -> None:
-        self.returncode: int | None = None
-        self.pid = os.fork()
-        if self.pid == 0:
-            os._exit(self._run(list(command[1:]), env))
-
-    def _run(self, arguments: list[str], env: dict[str, str]) -> int:
-        code: Any = 1
-        os.closerange(3, 256)
-        os.environ.clear()
-        os.environ.update(env)
-        with open(1, "w", closefd=False) as sys.stdout, open(2, "w", closefd=False) as sys.stderr:
-            try:
-                if arguments[0] == "-m":
-                    sys.argv = arguments[1:]
-                    runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
-                else:
-                    sys.argv = arguments
-                    runpy.run_path(arguments[0], run_name="__main__")
-            except SystemExit as end:
-                code = end.code
-            except BaseException:
-                traceback.print_exc()
-        return code
-
-    def wait(self) -> int:
-        """For one thread: the launcher's, of this child."""
-        _, status = os.waitpid(self.pid, 0)
-        self.returncode = os.waitstatus_to_exitcode(status)
-        return self.returncode
-
-    def poll(self) -> int | None:
-        return self.returncode
-
-    def send_signal(self, number: int) -> None:
-        if self.returncode is None:
-            os.kill(self.pid, number)
-
-    def kill(self) -> None:
-        self.send_signal(signal.SIGKILL)
-
-
-Together = Callable[..., Ended]
-CLI = ("-m", "sparsedm.cli", "train")
-
-
-@pytest.fixture
-def together(
-    place: Workplace, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Together:
-    """Starts Python with the arguments in `processes` processes, as `sparsedm train` does. anew: not as
-    copies of this one."""
-
-    def run(
-        processes: int, spec: dict[str, Any], arguments: Sequence[str] = CLI, anew: bool = False
-    ) -> Ended:
-        for name, value in environment(place, spec).items():
-            monkeypatch.setenv(name, value)
-        if not anew and not torch.cuda.is_initialized():
-            monkeypatch.setattr(launch, "subprocess", SimpleNamespace(Popen=Copy))
-        monkeypatch.setattr(launch, "GRACE_SECONDS", 5.0)
-        code = launch.launch(processes, [sys.executable, *arguments])
-        return Ended(code, *capfd.readouterr())
-
-    return run
-
-
-def environment(place: Workplace, spec: dict[str, Any]) -> dict[str, str]:
-    return {
-        "OMP_NUM_THREADS": "1",
-        "CUDA_VISIBLE_DEVICES": "",
-        "PYTHONPATH": str(SOURCES),
-        "SPARSEDM_CONFIG": json.dumps(spec),
-        "SPARSEDM_TERMINATION_LOG": str(place.directory / "termination.json"),
-    }
 
 
 def command(place: Workplace, spec: dict[str, Any], *arguments: str) -> Ended:
@@ -179,15 +86,17 @@ def alone(place: Workplace) -> dict[str, Path]:
     return ends
 
 
+@pytest.mark.parametrize("sharding", ["none", "fsdp"])
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_two_processes_end_as_one(
-    place: Workplace, alone: dict[str, Path], together: Together, kind: str
+    place: Workplace, alone: dict[str, Path], together: Together, kind: str, sharding: str
 ) -> None:
-    ended = together(2, spec_of(place, f"{kind}-2", **KINDS[kind]), anew=True)
+    output = f"{kind}-2-{sharding}"
+    ended = together(2, spec_of(place, output, training__sharding=sharding, **KINDS[kind]), anew=True)
     assert ended.code == 0, ended.err
     assert ended.out.count("100% done") == 1, "only rank 0 shows its progress"
     assert "Warning" not in ended.err
-    assert_same_within_rounding(alone[kind], place.directory / f"{kind}-2")
+    assert_same_within_rounding(alone[kind], place.directory / output)
 
 
 DISTURBED = """
@@ -280,25 +189,28 @@ def test_all_stop_after_the_same_step_whoever_is_told_to(
 def test_a_run_goes_on_with_another_number_of_processes(
     place: Workplace, alone: dict[str, Path], disturbed: Together
 ) -> None:
-    """Steps 1 to 4 with two processes, 5 to 7 with one, and the others with four that torchrun starts."""
+    """Steps 1 to 4 with two processes that share the weights, 5 to 7 with one, and the others with four that
+    torchrun starts and that share them again."""
     output = "changing"
-    assert disturbed(output, "SIGTERM", 1, 3).code == 143
+    assert disturbed(output, "SIGTERM", 1, 3, training__sharding="fsdp").code == 143
     assert disturbed(output, "SIGTERM", 0, 6, processes=1).code == 143
     assert newest(place, output) == 7
     spec = place.directory / "four.json"
-    spec.write_text(json.dumps(spec_of(place, output)))
+    spec.write_text(json.dumps(spec_of(place, output, training__sharding="fsdp")))
     ended = command(place, {}, *TORCHRUN, "4", *CLI, "--config", str(spec))
     assert ended.code == 0, ended.err
     assert ended.out.count("100% done") == 1, "only rank 0 shows its progress"
     assert_same_within_rounding(alone["plain"], place.directory / output)
 
 
-@pytest.mark.parametrize(("what", "code"), [("SIGKILL", 137), ("SIGSTOP", 6)])
+@pytest.mark.parametrize(
+    ("what", "code", "sharding"), [("SIGKILL", 137, "none"), ("SIGKILL", 137, "fsdp"), ("SIGSTOP", 6, "none")]
+)
 def test_the_others_do_not_wait_for_a_process_that_is_gone_or_stands_still(
-    place: Workplace, disturbed: Together, what: str, code: int
+    place: Workplace, disturbed: Together, what: str, code: int, sharding: str
 ) -> None:
-    output = f"lost-{what}"
-    ended = disturbed(output, what, 1, 3)
+    output = f"lost-{what}-{sharding}"
+    ended = disturbed(output, what, 1, 3, training__sharding=sharding)
     assert ended.code == code, ended.err
     assert "error: Process 0 of 2 waits for another one that has ended or does not answer" in ended.err
     assert told(place)["error"]["reason"] == "ProcessLost"

@@ -13,7 +13,7 @@ const schema75 = {
       "$ref": "a6f0oUEaFqHmymdwnqPORTNOTU7GczWAkwGD0uYU"
     },
     "spec": {
-      "$ref": "Ac2Q7LtiLCXd0C78VRdd2HWWUr6Gd53KCe0OaG7AmLM"
+      "$ref": "8kY0fM9MoqgaV2toBa5ACfQOK9uOj1ubGUqWUcBcyg"
     },
     "status": {
       "$ref": "mVJK9SHy5WK9z230f9ujIqVNK9cEG4ORWrWhqCNb8"
@@ -157,7 +157,7 @@ const schema80 = {
       "$ref": "dJvuUjBEty7WDnYnNOO0GKcmkY2rZritOM9nfXcBgg"
     },
     "training": {
-      "$ref": "QVCTH2XwcDaSk8FxWvlAvMUXet75skBDH7MtcLHOA"
+      "$ref": "N6vewudyP0E7JJhyUFcPNdxCuhjFk3nkSyeU9KYXZo"
     },
     "checkpoint": {
       "$ref": "af9B2lo0DJPvECOToRPLpQharGUjZQgZ0ElVlph6m6c"
@@ -4117,6 +4117,9 @@ const schema105 = {
     "compile": {
       "$ref": "gEUOOhuZefzFQPAU2P6REZY1YYmpGc0TVbLahK1eos"
     },
+    "sharding": {
+      "$ref": "ooVRlyXF5EoBKqPPDVHvvezeYe26hTQuEzr4VWTztE"
+    },
     "learningRate": {
       "$ref": "eTvg9YJLxc8zoCXSa0YS90kNxIdvXGDFgQjVlCUHsk"
     },
@@ -4408,8 +4411,8 @@ function validate70(data, {
 }
 const schema109 = {
   "type": "string",
-  "maxLength": 20,
-  "default": "0.0002",
+  "enum": ["none", "fsdp"],
+  "default": "none",
   "nullable": true
 };
 function validate231(data, {
@@ -4436,23 +4439,21 @@ function validate231(data, {
     }
     errors++;
   }
-  if (typeof data === "string") {
-    if (func2(data) > 20) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/maxLength",
-        keyword: "maxLength",
-        params: {
-          limit: 20
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
+  if (!(data === "none" || data === "fsdp")) {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/enum",
+      keyword: "enum",
+      params: {
+        allowedValues: schema109.enum
       }
-      errors++;
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
     }
+    errors++;
   }
   validate231.errors = vErrors;
   return errors === 0;
@@ -4460,7 +4461,7 @@ function validate231(data, {
 const schema110 = {
   "type": "string",
   "maxLength": 20,
-  "default": "0.03",
+  "default": "0.0002",
   "nullable": true
 };
 function validate233(data, {
@@ -4509,6 +4510,57 @@ function validate233(data, {
   return errors === 0;
 }
 const schema111 = {
+  "type": "string",
+  "maxLength": 20,
+  "default": "0.03",
+  "nullable": true
+};
+function validate235(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data === "string") {
+    if (func2(data) > 20) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 20
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+  }
+  validate235.errors = vErrors;
+  return errors === 0;
+}
+const schema112 = {
   "type": "array",
   "minItems": 2,
   "maxItems": 2,
@@ -4518,11 +4570,11 @@ const schema111 = {
   },
   "nullable": true
 };
-const schema112 = {
+const schema113 = {
   "type": "string",
   "maxLength": 20
 };
-function validate236(data, {
+function validate238(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4563,10 +4615,10 @@ function validate236(data, {
     }
     errors++;
   }
-  validate236.errors = vErrors;
+  validate238.errors = vErrors;
   return errors === 0;
 }
-function validate235(data, {
+function validate237(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4625,28 +4677,28 @@ function validate235(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate236(data[i0], {
+      if (!validate238(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate236.errors : vErrors.concat(validate236.errors);
+        vErrors = vErrors === null ? validate238.errors : vErrors.concat(validate238.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate235.errors = vErrors;
+  validate237.errors = vErrors;
   return errors === 0;
 }
-const schema113 = {
+const schema114 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0,
   "maximum": 100000000,
   "nullable": true
 };
-function validate239(data, {
+function validate241(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4722,16 +4774,16 @@ function validate239(data, {
       errors++;
     }
   }
-  validate239.errors = vErrors;
+  validate241.errors = vErrors;
   return errors === 0;
 }
-const schema114 = {
+const schema115 = {
   "type": "string",
   "enum": ["constant", "cosine"],
   "default": "constant",
   "nullable": true
 };
-function validate241(data, {
+function validate243(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4761,7 +4813,7 @@ function validate241(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema114.enum
+        allowedValues: schema115.enum
       }
     };
     if (vErrors === null) {
@@ -4771,16 +4823,16 @@ function validate241(data, {
     }
     errors++;
   }
-  validate241.errors = vErrors;
+  validate243.errors = vErrors;
   return errors === 0;
 }
-const schema115 = {
+const schema116 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.99",
   "nullable": true
 };
-function validate243(data, {
+function validate245(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4822,7 +4874,7 @@ function validate243(data, {
       errors++;
     }
   }
-  validate243.errors = vErrors;
+  validate245.errors = vErrors;
   return errors === 0;
 }
 const schema32 = {
@@ -4874,7 +4926,7 @@ function validate71(data, {
   validate71.errors = vErrors;
   return errors === 0;
 }
-const schema116 = {
+const schema117 = {
   "type": "integer",
   "format": "int64",
   "default": 0,
@@ -4882,7 +4934,7 @@ const schema116 = {
   "maximum": 2147483647,
   "nullable": true
 };
-function validate246(data, {
+function validate248(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4958,16 +5010,16 @@ function validate246(data, {
       errors++;
     }
   }
-  validate246.errors = vErrors;
+  validate248.errors = vErrors;
   return errors === 0;
 }
-const schema117 = {
+const schema118 = {
   "type": "string",
   "maxLength": 20,
   "default": "1.0",
   "nullable": true
 };
-function validate248(data, {
+function validate250(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5009,7 +5061,7 @@ function validate248(data, {
       errors++;
     }
   }
-  validate248.errors = vErrors;
+  validate250.errors = vErrors;
   return errors === 0;
 }
 function validate222(data, {
@@ -5092,69 +5144,80 @@ function validate222(data, {
         errors = vErrors.length;
       }
     }
-    if (data.learningRate !== undefined) {
-      if (!validate231(data.learningRate, {
-        instancePath: instancePath + "/learningRate",
+    if (data.sharding !== undefined) {
+      if (!validate231(data.sharding, {
+        instancePath: instancePath + "/sharding",
         parentData: data,
-        parentDataProperty: "learningRate",
+        parentDataProperty: "sharding",
         rootData
       })) {
         vErrors = vErrors === null ? validate231.errors : vErrors.concat(validate231.errors);
         errors = vErrors.length;
       }
     }
-    if (data.weightDecay !== undefined) {
-      if (!validate233(data.weightDecay, {
-        instancePath: instancePath + "/weightDecay",
+    if (data.learningRate !== undefined) {
+      if (!validate233(data.learningRate, {
+        instancePath: instancePath + "/learningRate",
         parentData: data,
-        parentDataProperty: "weightDecay",
+        parentDataProperty: "learningRate",
         rootData
       })) {
         vErrors = vErrors === null ? validate233.errors : vErrors.concat(validate233.errors);
         errors = vErrors.length;
       }
     }
-    if (data.betas !== undefined) {
-      if (!validate235(data.betas, {
-        instancePath: instancePath + "/betas",
+    if (data.weightDecay !== undefined) {
+      if (!validate235(data.weightDecay, {
+        instancePath: instancePath + "/weightDecay",
         parentData: data,
-        parentDataProperty: "betas",
+        parentDataProperty: "weightDecay",
         rootData
       })) {
         vErrors = vErrors === null ? validate235.errors : vErrors.concat(validate235.errors);
         errors = vErrors.length;
       }
     }
-    if (data.warmupSteps !== undefined) {
-      if (!validate239(data.warmupSteps, {
-        instancePath: instancePath + "/warmupSteps",
+    if (data.betas !== undefined) {
+      if (!validate237(data.betas, {
+        instancePath: instancePath + "/betas",
         parentData: data,
-        parentDataProperty: "warmupSteps",
+        parentDataProperty: "betas",
         rootData
       })) {
-        vErrors = vErrors === null ? validate239.errors : vErrors.concat(validate239.errors);
+        vErrors = vErrors === null ? validate237.errors : vErrors.concat(validate237.errors);
         errors = vErrors.length;
       }
     }
-    if (data.learningRateSchedule !== undefined) {
-      if (!validate241(data.learningRateSchedule, {
-        instancePath: instancePath + "/learningRateSchedule",
+    if (data.warmupSteps !== undefined) {
+      if (!validate241(data.warmupSteps, {
+        instancePath: instancePath + "/warmupSteps",
         parentData: data,
-        parentDataProperty: "learningRateSchedule",
+        parentDataProperty: "warmupSteps",
         rootData
       })) {
         vErrors = vErrors === null ? validate241.errors : vErrors.concat(validate241.errors);
         errors = vErrors.length;
       }
     }
+    if (data.learningRateSchedule !== undefined) {
+      if (!validate243(data.learningRateSchedule, {
+        instancePath: instancePath + "/learningRateSchedule",
+        parentData: data,
+        parentDataProperty: "learningRateSchedule",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate243.errors : vErrors.concat(validate243.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.emaDecay !== undefined) {
-      if (!validate243(data.emaDecay, {
+      if (!validate245(data.emaDecay, {
         instancePath: instancePath + "/emaDecay",
         parentData: data,
         parentDataProperty: "emaDecay",
         rootData
       })) {
-        vErrors = vErrors === null ? validate243.errors : vErrors.concat(validate243.errors);
+        vErrors = vErrors === null ? validate245.errors : vErrors.concat(validate245.errors);
         errors = vErrors.length;
       }
     }
@@ -5170,24 +5233,24 @@ function validate222(data, {
       }
     }
     if (data.seed !== undefined) {
-      if (!validate246(data.seed, {
+      if (!validate248(data.seed, {
         instancePath: instancePath + "/seed",
         parentData: data,
         parentDataProperty: "seed",
         rootData
       })) {
-        vErrors = vErrors === null ? validate246.errors : vErrors.concat(validate246.errors);
+        vErrors = vErrors === null ? validate248.errors : vErrors.concat(validate248.errors);
         errors = vErrors.length;
       }
     }
     if (data.gradientClip !== undefined) {
-      if (!validate248(data.gradientClip, {
+      if (!validate250(data.gradientClip, {
         instancePath: instancePath + "/gradientClip",
         parentData: data,
         parentDataProperty: "gradientClip",
         rootData
       })) {
-        vErrors = vErrors === null ? validate248.errors : vErrors.concat(validate248.errors);
+        vErrors = vErrors === null ? validate250.errors : vErrors.concat(validate250.errors);
         errors = vErrors.length;
       }
     }
@@ -5195,7 +5258,7 @@ function validate222(data, {
   validate222.errors = vErrors;
   return errors === 0;
 }
-const schema118 = {
+const schema119 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -5208,14 +5271,14 @@ const schema118 = {
   },
   "nullable": true
 };
-const schema119 = {
+const schema120 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1,
   "maximum": 100000000,
   "nullable": true
 };
-function validate252(data, {
+function validate254(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5291,17 +5354,17 @@ function validate252(data, {
       errors++;
     }
   }
-  validate252.errors = vErrors;
+  validate254.errors = vErrors;
   return errors === 0;
 }
-const schema120 = {
+const schema121 = {
   "type": "integer",
   "default": 2,
   "minimum": 1,
   "maximum": 100,
   "nullable": true
 };
-function validate254(data, {
+function validate256(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5361,10 +5424,10 @@ function validate254(data, {
       errors++;
     }
   }
-  validate254.errors = vErrors;
+  validate256.errors = vErrors;
   return errors === 0;
 }
-function validate251(data, {
+function validate253(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5390,32 +5453,32 @@ function validate251(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.everySteps !== undefined) {
-      if (!validate252(data.everySteps, {
+      if (!validate254(data.everySteps, {
         instancePath: instancePath + "/everySteps",
         parentData: data,
         parentDataProperty: "everySteps",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate252.errors : vErrors.concat(validate252.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.keep !== undefined) {
-      if (!validate254(data.keep, {
-        instancePath: instancePath + "/keep",
-        parentData: data,
-        parentDataProperty: "keep",
         rootData
       })) {
         vErrors = vErrors === null ? validate254.errors : vErrors.concat(validate254.errors);
         errors = vErrors.length;
       }
     }
+    if (data.keep !== undefined) {
+      if (!validate256(data.keep, {
+        instancePath: instancePath + "/keep",
+        parentData: data,
+        parentDataProperty: "keep",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate256.errors : vErrors.concat(validate256.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate251.errors = vErrors;
+  validate253.errors = vErrors;
   return errors === 0;
 }
-const schema121 = {
+const schema122 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -5461,13 +5524,13 @@ const schema121 = {
   },
   "nullable": true
 };
-const schema122 = {
+const schema123 = {
   "type": "string",
   "enum": ["fid", "fd"],
   "default": "fd",
   "nullable": true
 };
-function validate258(data, {
+function validate260(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5497,7 +5560,7 @@ function validate258(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema122.enum
+        allowedValues: schema123.enum
       }
     };
     if (vErrors === null) {
@@ -5507,17 +5570,17 @@ function validate258(data, {
     }
     errors++;
   }
-  validate258.errors = vErrors;
+  validate260.errors = vErrors;
   return errors === 0;
 }
-const schema123 = {
+const schema124 = {
   "type": "integer",
   "default": 500,
   "minimum": 2,
   "maximum": 1000000,
   "nullable": true
 };
-function validate260(data, {
+function validate262(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5577,17 +5640,17 @@ function validate260(data, {
       errors++;
     }
   }
-  validate260.errors = vErrors;
+  validate262.errors = vErrors;
   return errors === 0;
 }
-const schema124 = {
+const schema125 = {
   "type": "integer",
   "default": 20,
   "minimum": 1,
   "maximum": 1000,
   "nullable": true
 };
-function validate262(data, {
+function validate264(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5647,16 +5710,16 @@ function validate262(data, {
       errors++;
     }
   }
-  validate262.errors = vErrors;
+  validate264.errors = vErrors;
   return errors === 0;
 }
-const schema125 = {
+const schema126 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.5",
   "nullable": true
 };
-function validate264(data, {
+function validate266(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5698,16 +5761,16 @@ function validate264(data, {
       errors++;
     }
   }
-  validate264.errors = vErrors;
+  validate266.errors = vErrors;
   return errors === 0;
 }
-const schema126 = {
+const schema127 = {
   "type": "string",
   "enum": ["dpm-solver++", "ddim", "euler-maruyama"],
   "default": "dpm-solver++",
   "nullable": true
 };
-function validate266(data, {
+function validate268(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5737,7 +5800,7 @@ function validate266(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema126.enum
+        allowedValues: schema127.enum
       }
     };
     if (vErrors === null) {
@@ -5747,10 +5810,10 @@ function validate266(data, {
     }
     errors++;
   }
-  validate266.errors = vErrors;
+  validate268.errors = vErrors;
   return errors === 0;
 }
-const schema127 = {
+const schema128 = {
   "type": "array",
   "maxItems": 2,
   "items": {
@@ -5758,11 +5821,11 @@ const schema127 = {
   },
   "nullable": true
 };
-const schema128 = {
+const schema129 = {
   "type": "string",
   "enum": ["fp32", "bf16", "fp16"]
 };
-function validate270(data, {
+function validate272(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5792,7 +5855,7 @@ function validate270(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema128.enum
+        allowedValues: schema129.enum
       }
     };
     if (vErrors === null) {
@@ -5802,10 +5865,10 @@ function validate270(data, {
     }
     errors++;
   }
-  validate270.errors = vErrors;
+  validate272.errors = vErrors;
   return errors === 0;
 }
-function validate269(data, {
+function validate271(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5848,27 +5911,27 @@ function validate269(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate270(data[i0], {
+      if (!validate272(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate270.errors : vErrors.concat(validate270.errors);
+        vErrors = vErrors === null ? validate272.errors : vErrors.concat(validate272.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate269.errors = vErrors;
+  validate271.errors = vErrors;
   return errors === 0;
 }
-const schema129 = {
+const schema130 = {
   "type": "string",
   "maxLength": 512,
   "default": "file:///opt/sparsedm/weights/fashion-mnist-extractor.safetensors",
   "nullable": true
 };
-function validate273(data, {
+function validate275(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5910,10 +5973,10 @@ function validate273(data, {
       errors++;
     }
   }
-  validate273.errors = vErrors;
+  validate275.errors = vErrors;
   return errors === 0;
 }
-const schema130 = {
+const schema131 = {
   "type": "object",
   "required": ["format", "uri"],
   "properties": {
@@ -5932,11 +5995,11 @@ const schema130 = {
   },
   "nullable": true
 };
-const schema131 = {
+const schema132 = {
   "type": "string",
   "enum": ["fashion-mnist", "cifar10", "celeba", "image-folder", "imagenet256-features", "imagenet512-features", "mscoco256-features", "emoji-features", "prompts"]
 };
-function validate277(data, {
+function validate279(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5966,7 +6029,7 @@ function validate277(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema131.enum
+        allowedValues: schema132.enum
       }
     };
     if (vErrors === null) {
@@ -5976,15 +6039,15 @@ function validate277(data, {
     }
     errors++;
   }
-  validate277.errors = vErrors;
+  validate279.errors = vErrors;
   return errors === 0;
 }
-const schema132 = {
+const schema133 = {
   "type": "string",
   "enum": ["test", "train"],
   "nullable": true
 };
-function validate280(data, {
+function validate282(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6014,7 +6077,7 @@ function validate280(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema132.enum
+        allowedValues: schema133.enum
       }
     };
     if (vErrors === null) {
@@ -6024,10 +6087,10 @@ function validate280(data, {
     }
     errors++;
   }
-  validate280.errors = vErrors;
+  validate282.errors = vErrors;
   return errors === 0;
 }
-function validate276(data, {
+function validate278(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6085,13 +6148,13 @@ function validate276(data, {
       errors++;
     }
     if (data.format !== undefined) {
-      if (!validate277(data.format, {
+      if (!validate279(data.format, {
         instancePath: instancePath + "/format",
         parentData: data,
         parentDataProperty: "format",
         rootData
       })) {
-        vErrors = vErrors === null ? validate277.errors : vErrors.concat(validate277.errors);
+        vErrors = vErrors === null ? validate279.errors : vErrors.concat(validate279.errors);
         errors = vErrors.length;
       }
     }
@@ -6107,13 +6170,13 @@ function validate276(data, {
       }
     }
     if (data.split !== undefined) {
-      if (!validate280(data.split, {
+      if (!validate282(data.split, {
         instancePath: instancePath + "/split",
         parentData: data,
         parentDataProperty: "split",
         rootData
       })) {
-        vErrors = vErrors === null ? validate280.errors : vErrors.concat(validate280.errors);
+        vErrors = vErrors === null ? validate282.errors : vErrors.concat(validate282.errors);
         errors = vErrors.length;
       }
     }
@@ -6129,10 +6192,10 @@ function validate276(data, {
       }
     }
   }
-  validate276.errors = vErrors;
+  validate278.errors = vErrors;
   return errors === 0;
 }
-const schema133 = {
+const schema134 = {
   "type": "integer",
   "format": "int64",
   "default": 0,
@@ -6140,7 +6203,7 @@ const schema133 = {
   "maximum": 100000000,
   "nullable": true
 };
-function validate285(data, {
+function validate287(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6216,16 +6279,16 @@ function validate285(data, {
       errors++;
     }
   }
-  validate285.errors = vErrors;
+  validate287.errors = vErrors;
   return errors === 0;
 }
-const schema134 = {
+const schema135 = {
   "type": "string",
   "enum": ["last", "best"],
   "default": "last",
   "nullable": true
 };
-function validate287(data, {
+function validate289(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6255,7 +6318,7 @@ function validate287(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema134.enum
+        allowedValues: schema135.enum
       }
     };
     if (vErrors === null) {
@@ -6265,10 +6328,10 @@ function validate287(data, {
     }
     errors++;
   }
-  validate287.errors = vErrors;
+  validate289.errors = vErrors;
   return errors === 0;
 }
-function validate257(data, {
+function validate259(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6294,57 +6357,57 @@ function validate257(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.metric !== undefined) {
-      if (!validate258(data.metric, {
+      if (!validate260(data.metric, {
         instancePath: instancePath + "/metric",
         parentData: data,
         parentDataProperty: "metric",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate258.errors : vErrors.concat(validate258.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.samples !== undefined) {
-      if (!validate260(data.samples, {
-        instancePath: instancePath + "/samples",
-        parentData: data,
-        parentDataProperty: "samples",
         rootData
       })) {
         vErrors = vErrors === null ? validate260.errors : vErrors.concat(validate260.errors);
         errors = vErrors.length;
       }
     }
-    if (data.steps !== undefined) {
-      if (!validate262(data.steps, {
-        instancePath: instancePath + "/steps",
+    if (data.samples !== undefined) {
+      if (!validate262(data.samples, {
+        instancePath: instancePath + "/samples",
         parentData: data,
-        parentDataProperty: "steps",
+        parentDataProperty: "samples",
         rootData
       })) {
         vErrors = vErrors === null ? validate262.errors : vErrors.concat(validate262.errors);
         errors = vErrors.length;
       }
     }
-    if (data.guidance !== undefined) {
-      if (!validate264(data.guidance, {
-        instancePath: instancePath + "/guidance",
+    if (data.steps !== undefined) {
+      if (!validate264(data.steps, {
+        instancePath: instancePath + "/steps",
         parentData: data,
-        parentDataProperty: "guidance",
+        parentDataProperty: "steps",
         rootData
       })) {
         vErrors = vErrors === null ? validate264.errors : vErrors.concat(validate264.errors);
         errors = vErrors.length;
       }
     }
+    if (data.guidance !== undefined) {
+      if (!validate266(data.guidance, {
+        instancePath: instancePath + "/guidance",
+        parentData: data,
+        parentDataProperty: "guidance",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate266.errors : vErrors.concat(validate266.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.sampler !== undefined) {
-      if (!validate266(data.sampler, {
+      if (!validate268(data.sampler, {
         instancePath: instancePath + "/sampler",
         parentData: data,
         parentDataProperty: "sampler",
         rootData
       })) {
-        vErrors = vErrors === null ? validate266.errors : vErrors.concat(validate266.errors);
+        vErrors = vErrors === null ? validate268.errors : vErrors.concat(validate268.errors);
         errors = vErrors.length;
       }
     }
@@ -6360,24 +6423,24 @@ function validate257(data, {
       }
     }
     if (data.servedPrecisions !== undefined) {
-      if (!validate269(data.servedPrecisions, {
+      if (!validate271(data.servedPrecisions, {
         instancePath: instancePath + "/servedPrecisions",
         parentData: data,
         parentDataProperty: "servedPrecisions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate269.errors : vErrors.concat(validate269.errors);
+        vErrors = vErrors === null ? validate271.errors : vErrors.concat(validate271.errors);
         errors = vErrors.length;
       }
     }
     if (data.extractorUri !== undefined) {
-      if (!validate273(data.extractorUri, {
+      if (!validate275(data.extractorUri, {
         instancePath: instancePath + "/extractorUri",
         parentData: data,
         parentDataProperty: "extractorUri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate273.errors : vErrors.concat(validate273.errors);
+        vErrors = vErrors === null ? validate275.errors : vErrors.concat(validate275.errors);
         errors = vErrors.length;
       }
     }
@@ -6393,13 +6456,13 @@ function validate257(data, {
       }
     }
     if (data.dataset !== undefined) {
-      if (!validate276(data.dataset, {
+      if (!validate278(data.dataset, {
         instancePath: instancePath + "/dataset",
         parentData: data,
         parentDataProperty: "dataset",
         rootData
       })) {
-        vErrors = vErrors === null ? validate276.errors : vErrors.concat(validate276.errors);
+        vErrors = vErrors === null ? validate278.errors : vErrors.concat(validate278.errors);
         errors = vErrors.length;
       }
     }
@@ -6415,32 +6478,32 @@ function validate257(data, {
       }
     }
     if (data.everySteps !== undefined) {
-      if (!validate285(data.everySteps, {
+      if (!validate287(data.everySteps, {
         instancePath: instancePath + "/everySteps",
         parentData: data,
         parentDataProperty: "everySteps",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate285.errors : vErrors.concat(validate285.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.select !== undefined) {
-      if (!validate287(data.select, {
-        instancePath: instancePath + "/select",
-        parentData: data,
-        parentDataProperty: "select",
         rootData
       })) {
         vErrors = vErrors === null ? validate287.errors : vErrors.concat(validate287.errors);
         errors = vErrors.length;
       }
     }
+    if (data.select !== undefined) {
+      if (!validate289(data.select, {
+        instancePath: instancePath + "/select",
+        parentData: data,
+        parentDataProperty: "select",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate289.errors : vErrors.concat(validate289.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate257.errors = vErrors;
+  validate259.errors = vErrors;
   return errors === 0;
 }
-const schema135 = {
+const schema136 = {
   "type": "object",
   "properties": {
     "maxFidIncrease": {
@@ -6455,13 +6518,13 @@ const schema135 = {
   },
   "nullable": true
 };
-const schema136 = {
+const schema137 = {
   "type": "integer",
   "minimum": 0,
   "maximum": 100000,
   "nullable": true
 };
-function validate292(data, {
+function validate294(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6521,7 +6584,7 @@ function validate292(data, {
       errors++;
     }
   }
-  validate292.errors = vErrors;
+  validate294.errors = vErrors;
   return errors === 0;
 }
 const schema68 = {
@@ -6593,7 +6656,7 @@ function validate132(data, {
   validate132.errors = vErrors;
   return errors === 0;
 }
-function validate290(data, {
+function validate292(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6630,13 +6693,13 @@ function validate290(data, {
       }
     }
     if (data.maxFidIncreasePercent !== undefined) {
-      if (!validate292(data.maxFidIncreasePercent, {
+      if (!validate294(data.maxFidIncreasePercent, {
         instancePath: instancePath + "/maxFidIncreasePercent",
         parentData: data,
         parentDataProperty: "maxFidIncreasePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate292.errors : vErrors.concat(validate292.errors);
+        vErrors = vErrors === null ? validate294.errors : vErrors.concat(validate294.errors);
         errors = vErrors.length;
       }
     }
@@ -6652,10 +6715,10 @@ function validate290(data, {
       }
     }
   }
-  validate290.errors = vErrors;
+  validate292.errors = vErrors;
   return errors === 0;
 }
-const schema137 = {
+const schema138 = {
   "type": "object",
   "required": ["uri"],
   "properties": {
@@ -6664,7 +6727,7 @@ const schema137 = {
     }
   }
 };
-function validate296(data, {
+function validate298(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6716,10 +6779,10 @@ function validate296(data, {
     }
     errors++;
   }
-  validate296.errors = vErrors;
+  validate298.errors = vErrors;
   return errors === 0;
 }
-const schema138 = {
+const schema139 = {
   "type": "object",
   "properties": {
     "credentials": {
@@ -6734,7 +6797,7 @@ const schema138 = {
   },
   "nullable": true
 };
-const schema139 = {
+const schema140 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -6742,7 +6805,7 @@ const schema139 = {
   },
   "nullable": true
 };
-const schema140 = {
+const schema141 = {
   "type": "object",
   "required": ["prefix", "secretName"],
   "properties": {
@@ -6819,7 +6882,7 @@ function validate73(data, {
   validate73.errors = vErrors;
   return errors === 0;
 }
-function validate301(data, {
+function validate303(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6898,10 +6961,10 @@ function validate301(data, {
     }
     errors++;
   }
-  validate301.errors = vErrors;
+  validate303.errors = vErrors;
   return errors === 0;
 }
-function validate300(data, {
+function validate302(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6944,21 +7007,21 @@ function validate300(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate301(data[i0], {
+      if (!validate303(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate301.errors : vErrors.concat(validate301.errors);
+        vErrors = vErrors === null ? validate303.errors : vErrors.concat(validate303.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate300.errors = vErrors;
+  validate302.errors = vErrors;
   return errors === 0;
 }
-const schema141 = {
+const schema142 = {
   "type": "object",
   "required": ["claim"],
   "properties": {
@@ -6968,7 +7031,7 @@ const schema141 = {
   },
   "nullable": true
 };
-function validate306(data, {
+function validate308(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7021,10 +7084,10 @@ function validate306(data, {
       }
     }
   }
-  validate306.errors = vErrors;
+  validate308.errors = vErrors;
   return errors === 0;
 }
-const schema142 = {
+const schema143 = {
   "type": "object",
   "required": ["configMapName"],
   "properties": {
@@ -7104,7 +7167,7 @@ function validate74(data, {
   validate74.errors = vErrors;
   return errors === 0;
 }
-function validate309(data, {
+function validate311(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7168,10 +7231,10 @@ function validate309(data, {
       }
     }
   }
-  validate309.errors = vErrors;
+  validate311.errors = vErrors;
   return errors === 0;
 }
-function validate299(data, {
+function validate301(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7197,43 +7260,43 @@ function validate299(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.credentials !== undefined) {
-      if (!validate300(data.credentials, {
+      if (!validate302(data.credentials, {
         instancePath: instancePath + "/credentials",
         parentData: data,
         parentDataProperty: "credentials",
         rootData
       })) {
-        vErrors = vErrors === null ? validate300.errors : vErrors.concat(validate300.errors);
+        vErrors = vErrors === null ? validate302.errors : vErrors.concat(validate302.errors);
         errors = vErrors.length;
       }
     }
     if (data.cache !== undefined) {
-      if (!validate306(data.cache, {
+      if (!validate308(data.cache, {
         instancePath: instancePath + "/cache",
         parentData: data,
         parentDataProperty: "cache",
         rootData
       })) {
-        vErrors = vErrors === null ? validate306.errors : vErrors.concat(validate306.errors);
+        vErrors = vErrors === null ? validate308.errors : vErrors.concat(validate308.errors);
         errors = vErrors.length;
       }
     }
     if (data.trustedCA !== undefined) {
-      if (!validate309(data.trustedCA, {
+      if (!validate311(data.trustedCA, {
         instancePath: instancePath + "/trustedCA",
         parentData: data,
         parentDataProperty: "trustedCA",
         rootData
       })) {
-        vErrors = vErrors === null ? validate309.errors : vErrors.concat(validate309.errors);
+        vErrors = vErrors === null ? validate311.errors : vErrors.concat(validate311.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate299.errors = vErrors;
+  validate301.errors = vErrors;
   return errors === 0;
 }
-const schema143 = {
+const schema144 = {
   "type": "object",
   "properties": {
     "nodes": {
@@ -7299,7 +7362,7 @@ const schema143 = {
   },
   "nullable": true
 };
-const schema144 = {
+const schema145 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
@@ -7307,7 +7370,7 @@ const schema144 = {
   "nullable": true
 };
 const formats0 = formats.int32;
-function validate315(data, {
+function validate317(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7383,10 +7446,10 @@ function validate315(data, {
       errors++;
     }
   }
-  validate315.errors = vErrors;
+  validate317.errors = vErrors;
   return errors === 0;
 }
-const schema145 = {
+const schema146 = {
   "type": "array",
   "maxItems": 8,
   "items": {
@@ -7394,7 +7457,7 @@ const schema145 = {
   },
   "nullable": true
 };
-const schema146 = {
+const schema147 = {
   "type": "object",
   "required": ["topologyKey", "whenUnsatisfiable"],
   "properties": {
@@ -7569,11 +7632,11 @@ function validate75(data, {
   validate75.errors = vErrors;
   return errors === 0;
 }
-const schema147 = {
+const schema148 = {
   "type": "string",
   "enum": ["ScheduleAnyway", "DoNotSchedule"]
 };
-function validate322(data, {
+function validate324(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7603,7 +7666,7 @@ function validate322(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema147.enum
+        allowedValues: schema148.enum
       }
     };
     if (vErrors === null) {
@@ -7613,7 +7676,7 @@ function validate322(data, {
     }
     errors++;
   }
-  validate322.errors = vErrors;
+  validate324.errors = vErrors;
   return errors === 0;
 }
 const schema37 = {
@@ -7664,7 +7727,7 @@ function validate76(data, {
   validate76.errors = vErrors;
   return errors === 0;
 }
-function validate319(data, {
+function validate321(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7728,13 +7791,13 @@ function validate319(data, {
       }
     }
     if (data.whenUnsatisfiable !== undefined) {
-      if (!validate322(data.whenUnsatisfiable, {
+      if (!validate324(data.whenUnsatisfiable, {
         instancePath: instancePath + "/whenUnsatisfiable",
         parentData: data,
         parentDataProperty: "whenUnsatisfiable",
         rootData
       })) {
-        vErrors = vErrors === null ? validate322.errors : vErrors.concat(validate322.errors);
+        vErrors = vErrors === null ? validate324.errors : vErrors.concat(validate324.errors);
         errors = vErrors.length;
       }
     }
@@ -7787,10 +7850,10 @@ function validate319(data, {
     }
     errors++;
   }
-  validate319.errors = vErrors;
+  validate321.errors = vErrors;
   return errors === 0;
 }
-function validate318(data, {
+function validate320(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7833,21 +7896,21 @@ function validate318(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate319(data[i0], {
+      if (!validate321(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate319.errors : vErrors.concat(validate319.errors);
+        vErrors = vErrors === null ? validate321.errors : vErrors.concat(validate321.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate318.errors = vErrors;
+  validate320.errors = vErrors;
   return errors === 0;
 }
-const schema148 = {
+const schema149 = {
   "type": "object",
   "properties": {
     "runAsUser": {
@@ -7865,14 +7928,14 @@ const schema148 = {
   },
   "nullable": true
 };
-const schema149 = {
+const schema150 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1,
   "maximum": 2147483647,
   "nullable": true
 };
-function validate330(data, {
+function validate332(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7948,7 +8011,7 @@ function validate330(data, {
       errors++;
     }
   }
-  validate330.errors = vErrors;
+  validate332.errors = vErrors;
   return errors === 0;
 }
 const schema38 = {
@@ -8037,7 +8100,7 @@ function validate77(data, {
   validate77.errors = vErrors;
   return errors === 0;
 }
-const schema150 = {
+const schema151 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -8045,13 +8108,13 @@ const schema150 = {
   },
   "nullable": true
 };
-const schema151 = {
+const schema152 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0,
   "maximum": 2147483647
 };
-function validate335(data, {
+function validate337(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8127,10 +8190,10 @@ function validate335(data, {
       errors++;
     }
   }
-  validate335.errors = vErrors;
+  validate337.errors = vErrors;
   return errors === 0;
 }
-function validate334(data, {
+function validate336(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8173,21 +8236,21 @@ function validate334(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate335(data[i0], {
+      if (!validate337(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate335.errors : vErrors.concat(validate335.errors);
+        vErrors = vErrors === null ? validate337.errors : vErrors.concat(validate337.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate334.errors = vErrors;
+  validate336.errors = vErrors;
   return errors === 0;
 }
-function validate329(data, {
+function validate331(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8213,13 +8276,13 @@ function validate329(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.runAsUser !== undefined) {
-      if (!validate330(data.runAsUser, {
+      if (!validate332(data.runAsUser, {
         instancePath: instancePath + "/runAsUser",
         parentData: data,
         parentDataProperty: "runAsUser",
         rootData
       })) {
-        vErrors = vErrors === null ? validate330.errors : vErrors.concat(validate330.errors);
+        vErrors = vErrors === null ? validate332.errors : vErrors.concat(validate332.errors);
         errors = vErrors.length;
       }
     }
@@ -8246,21 +8309,21 @@ function validate329(data, {
       }
     }
     if (data.supplementalGroups !== undefined) {
-      if (!validate334(data.supplementalGroups, {
+      if (!validate336(data.supplementalGroups, {
         instancePath: instancePath + "/supplementalGroups",
         parentData: data,
         parentDataProperty: "supplementalGroups",
         rootData
       })) {
-        vErrors = vErrors === null ? validate334.errors : vErrors.concat(validate334.errors);
+        vErrors = vErrors === null ? validate336.errors : vErrors.concat(validate336.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate329.errors = vErrors;
+  validate331.errors = vErrors;
   return errors === 0;
 }
-const schema152 = {
+const schema153 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -8268,7 +8331,7 @@ const schema152 = {
   },
   "nullable": true
 };
-const schema153 = {
+const schema154 = {
   "type": "object",
   "properties": {
     "prefix": {
@@ -8362,7 +8425,7 @@ function validate79(data, {
   validate79.errors = vErrors;
   return errors === 0;
 }
-function validate340(data, {
+function validate342(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8420,10 +8483,10 @@ function validate340(data, {
     }
     errors++;
   }
-  validate340.errors = vErrors;
+  validate342.errors = vErrors;
   return errors === 0;
 }
-function validate339(data, {
+function validate341(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8466,21 +8529,21 @@ function validate339(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate340(data[i0], {
+      if (!validate342(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate340.errors : vErrors.concat(validate340.errors);
+        vErrors = vErrors === null ? validate342.errors : vErrors.concat(validate342.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate339.errors = vErrors;
+  validate341.errors = vErrors;
   return errors === 0;
 }
-const schema154 = {
+const schema155 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -8488,7 +8551,7 @@ const schema154 = {
   },
   "nullable": true
 };
-const schema155 = {
+const schema156 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -8574,7 +8637,7 @@ function validate82(data, {
   validate82.errors = vErrors;
   return errors === 0;
 }
-const schema156 = {
+const schema157 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -8584,7 +8647,7 @@ const schema156 = {
   },
   "nullable": true
 };
-function validate349(data, {
+function validate351(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8637,10 +8700,10 @@ function validate349(data, {
       }
     }
   }
-  validate349.errors = vErrors;
+  validate351.errors = vErrors;
   return errors === 0;
 }
-const schema157 = {
+const schema158 = {
   "type": "object",
   "required": ["secretName"],
   "properties": {
@@ -8650,7 +8713,7 @@ const schema157 = {
   },
   "nullable": true
 };
-function validate352(data, {
+function validate354(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8703,10 +8766,10 @@ function validate352(data, {
       }
     }
   }
-  validate352.errors = vErrors;
+  validate354.errors = vErrors;
   return errors === 0;
 }
-const schema158 = {
+const schema159 = {
   "type": "object",
   "required": ["claimName"],
   "properties": {
@@ -8719,7 +8782,7 @@ const schema158 = {
   },
   "nullable": true
 };
-function validate355(data, {
+function validate357(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8783,10 +8846,10 @@ function validate355(data, {
       }
     }
   }
-  validate355.errors = vErrors;
+  validate357.errors = vErrors;
   return errors === 0;
 }
-const schema159 = {
+const schema160 = {
   "type": "object",
   "properties": {
     "medium": {
@@ -8798,12 +8861,12 @@ const schema159 = {
   },
   "nullable": true
 };
-const schema160 = {
+const schema161 = {
   "type": "string",
   "enum": ["Memory"],
   "nullable": true
 };
-function validate360(data, {
+function validate362(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8833,7 +8896,7 @@ function validate360(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema160.enum
+        allowedValues: schema161.enum
       }
     };
     if (vErrors === null) {
@@ -8843,7 +8906,7 @@ function validate360(data, {
     }
     errors++;
   }
-  validate360.errors = vErrors;
+  validate362.errors = vErrors;
   return errors === 0;
 }
 const schema69 = {
@@ -8896,7 +8959,7 @@ function validate133(data, {
   validate133.errors = vErrors;
   return errors === 0;
 }
-function validate359(data, {
+function validate361(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8922,13 +8985,13 @@ function validate359(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.medium !== undefined) {
-      if (!validate360(data.medium, {
+      if (!validate362(data.medium, {
         instancePath: instancePath + "/medium",
         parentData: data,
         parentDataProperty: "medium",
         rootData
       })) {
-        vErrors = vErrors === null ? validate360.errors : vErrors.concat(validate360.errors);
+        vErrors = vErrors === null ? validate362.errors : vErrors.concat(validate362.errors);
         errors = vErrors.length;
       }
     }
@@ -8944,10 +9007,10 @@ function validate359(data, {
       }
     }
   }
-  validate359.errors = vErrors;
+  validate361.errors = vErrors;
   return errors === 0;
 }
-function validate347(data, {
+function validate349(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8984,46 +9047,46 @@ function validate347(data, {
       }
     }
     if (data.configMap !== undefined) {
-      if (!validate349(data.configMap, {
+      if (!validate351(data.configMap, {
         instancePath: instancePath + "/configMap",
         parentData: data,
         parentDataProperty: "configMap",
         rootData
       })) {
-        vErrors = vErrors === null ? validate349.errors : vErrors.concat(validate349.errors);
+        vErrors = vErrors === null ? validate351.errors : vErrors.concat(validate351.errors);
         errors = vErrors.length;
       }
     }
     if (data.secret !== undefined) {
-      if (!validate352(data.secret, {
+      if (!validate354(data.secret, {
         instancePath: instancePath + "/secret",
         parentData: data,
         parentDataProperty: "secret",
         rootData
       })) {
-        vErrors = vErrors === null ? validate352.errors : vErrors.concat(validate352.errors);
+        vErrors = vErrors === null ? validate354.errors : vErrors.concat(validate354.errors);
         errors = vErrors.length;
       }
     }
     if (data.persistentVolumeClaim !== undefined) {
-      if (!validate355(data.persistentVolumeClaim, {
+      if (!validate357(data.persistentVolumeClaim, {
         instancePath: instancePath + "/persistentVolumeClaim",
         parentData: data,
         parentDataProperty: "persistentVolumeClaim",
         rootData
       })) {
-        vErrors = vErrors === null ? validate355.errors : vErrors.concat(validate355.errors);
+        vErrors = vErrors === null ? validate357.errors : vErrors.concat(validate357.errors);
         errors = vErrors.length;
       }
     }
     if (data.emptyDir !== undefined) {
-      if (!validate359(data.emptyDir, {
+      if (!validate361(data.emptyDir, {
         instancePath: instancePath + "/emptyDir",
         parentData: data,
         parentDataProperty: "emptyDir",
         rootData
       })) {
-        vErrors = vErrors === null ? validate359.errors : vErrors.concat(validate359.errors);
+        vErrors = vErrors === null ? validate361.errors : vErrors.concat(validate361.errors);
         errors = vErrors.length;
       }
     }
@@ -9043,10 +9106,10 @@ function validate347(data, {
     }
     errors++;
   }
-  validate347.errors = vErrors;
+  validate349.errors = vErrors;
   return errors === 0;
 }
-function validate346(data, {
+function validate348(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9089,21 +9152,21 @@ function validate346(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate347(data[i0], {
+      if (!validate349(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate347.errors : vErrors.concat(validate347.errors);
+        vErrors = vErrors === null ? validate349.errors : vErrors.concat(validate349.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate346.errors = vErrors;
+  validate348.errors = vErrors;
   return errors === 0;
 }
-const schema161 = {
+const schema162 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -9111,7 +9174,7 @@ const schema161 = {
   },
   "nullable": true
 };
-const schema162 = {
+const schema163 = {
   "type": "object",
   "required": ["name", "mountPath"],
   "properties": {
@@ -9129,12 +9192,12 @@ const schema162 = {
     }
   }
 };
-const schema163 = {
+const schema164 = {
   "type": "string",
   "minLength": 2,
   "maxLength": 256
 };
-function validate369(data, {
+function validate371(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9191,16 +9254,16 @@ function validate369(data, {
     }
     errors++;
   }
-  validate369.errors = vErrors;
+  validate371.errors = vErrors;
   return errors === 0;
 }
-const schema164 = {
+const schema165 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 256,
   "nullable": true
 };
-function validate371(data, {
+function validate373(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9258,10 +9321,10 @@ function validate371(data, {
       errors++;
     }
   }
-  validate371.errors = vErrors;
+  validate373.errors = vErrors;
   return errors === 0;
 }
-function validate367(data, {
+function validate369(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9314,24 +9377,24 @@ function validate367(data, {
       }
     }
     if (data.mountPath !== undefined) {
-      if (!validate369(data.mountPath, {
+      if (!validate371(data.mountPath, {
         instancePath: instancePath + "/mountPath",
         parentData: data,
         parentDataProperty: "mountPath",
         rootData
       })) {
-        vErrors = vErrors === null ? validate369.errors : vErrors.concat(validate369.errors);
+        vErrors = vErrors === null ? validate371.errors : vErrors.concat(validate371.errors);
         errors = vErrors.length;
       }
     }
     if (data.subPath !== undefined) {
-      if (!validate371(data.subPath, {
+      if (!validate373(data.subPath, {
         instancePath: instancePath + "/subPath",
         parentData: data,
         parentDataProperty: "subPath",
         rootData
       })) {
-        vErrors = vErrors === null ? validate371.errors : vErrors.concat(validate371.errors);
+        vErrors = vErrors === null ? validate373.errors : vErrors.concat(validate373.errors);
         errors = vErrors.length;
       }
     }
@@ -9362,10 +9425,10 @@ function validate367(data, {
     }
     errors++;
   }
-  validate367.errors = vErrors;
+  validate369.errors = vErrors;
   return errors === 0;
 }
-function validate366(data, {
+function validate368(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9408,27 +9471,27 @@ function validate366(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate367(data[i0], {
+      if (!validate369(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate367.errors : vErrors.concat(validate367.errors);
+        vErrors = vErrors === null ? validate369.errors : vErrors.concat(validate369.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate366.errors = vErrors;
+  validate368.errors = vErrors;
   return errors === 0;
 }
-const schema165 = {
+const schema166 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 512,
   "nullable": true
 };
-function validate376(data, {
+function validate378(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9486,15 +9549,15 @@ function validate376(data, {
       errors++;
     }
   }
-  validate376.errors = vErrors;
+  validate378.errors = vErrors;
   return errors === 0;
 }
-const schema166 = {
+const schema167 = {
   "type": "string",
   "enum": ["Always", "IfNotPresent", "Never"],
   "nullable": true
 };
-function validate378(data, {
+function validate380(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9524,7 +9587,7 @@ function validate378(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema166.enum
+        allowedValues: schema167.enum
       }
     };
     if (vErrors === null) {
@@ -9534,10 +9597,10 @@ function validate378(data, {
     }
     errors++;
   }
-  validate378.errors = vErrors;
+  validate380.errors = vErrors;
   return errors === 0;
 }
-const schema167 = {
+const schema168 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -9545,7 +9608,7 @@ const schema167 = {
   },
   "nullable": true
 };
-const schema168 = {
+const schema169 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -9554,7 +9617,7 @@ const schema168 = {
     }
   }
 };
-function validate381(data, {
+function validate383(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9606,10 +9669,10 @@ function validate381(data, {
     }
     errors++;
   }
-  validate381.errors = vErrors;
+  validate383.errors = vErrors;
   return errors === 0;
 }
-function validate380(data, {
+function validate382(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9652,21 +9715,21 @@ function validate380(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate381(data[i0], {
+      if (!validate383(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate381.errors : vErrors.concat(validate381.errors);
+        vErrors = vErrors === null ? validate383.errors : vErrors.concat(validate383.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate380.errors = vErrors;
+  validate382.errors = vErrors;
   return errors === 0;
 }
-const schema169 = {
+const schema170 = {
   "type": "object",
   "properties": {
     "requests": {
@@ -9891,7 +9954,7 @@ function validate83(data, {
   validate83.errors = vErrors;
   return errors === 0;
 }
-function validate385(data, {
+function validate387(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9939,7 +10002,7 @@ function validate385(data, {
       }
     }
   }
-  validate385.errors = vErrors;
+  validate387.errors = vErrors;
   return errors === 0;
 }
 const schema63 = {
@@ -10055,7 +10118,7 @@ function validate126(data, {
   validate126.errors = vErrors;
   return errors === 0;
 }
-const schema170 = {
+const schema171 = {
   "type": "array",
   "maxItems": 32,
   "items": {
@@ -10063,7 +10126,7 @@ const schema170 = {
   },
   "nullable": true
 };
-const schema171 = {
+const schema172 = {
   "type": "object",
   "properties": {
     "key": {
@@ -10083,12 +10146,12 @@ const schema171 = {
     }
   }
 };
-const schema172 = {
+const schema173 = {
   "type": "string",
   "maxLength": 316,
   "nullable": true
 };
-function validate392(data, {
+function validate394(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10130,15 +10193,15 @@ function validate392(data, {
       errors++;
     }
   }
-  validate392.errors = vErrors;
+  validate394.errors = vErrors;
   return errors === 0;
 }
-const schema173 = {
+const schema174 = {
   "type": "string",
   "enum": ["Exists", "Equal"],
   "nullable": true
 };
-function validate394(data, {
+function validate396(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10168,7 +10231,7 @@ function validate394(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema173.enum
+        allowedValues: schema174.enum
       }
     };
     if (vErrors === null) {
@@ -10178,15 +10241,15 @@ function validate394(data, {
     }
     errors++;
   }
-  validate394.errors = vErrors;
+  validate396.errors = vErrors;
   return errors === 0;
 }
-const schema174 = {
+const schema175 = {
   "type": "string",
   "maxLength": 63,
   "nullable": true
 };
-function validate396(data, {
+function validate398(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10228,15 +10291,15 @@ function validate396(data, {
       errors++;
     }
   }
-  validate396.errors = vErrors;
+  validate398.errors = vErrors;
   return errors === 0;
 }
-const schema175 = {
+const schema176 = {
   "type": "string",
   "enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"],
   "nullable": true
 };
-function validate398(data, {
+function validate400(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10266,7 +10329,7 @@ function validate398(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema175.enum
+        allowedValues: schema176.enum
       }
     };
     if (vErrors === null) {
@@ -10276,7 +10339,7 @@ function validate398(data, {
     }
     errors++;
   }
-  validate398.errors = vErrors;
+  validate400.errors = vErrors;
   return errors === 0;
 }
 const schema67 = {
@@ -10347,7 +10410,7 @@ function validate131(data, {
   validate131.errors = vErrors;
   return errors === 0;
 }
-function validate391(data, {
+function validate393(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10357,46 +10420,46 @@ function validate391(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.key !== undefined) {
-      if (!validate392(data.key, {
+      if (!validate394(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate392.errors : vErrors.concat(validate392.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.operator !== undefined) {
-      if (!validate394(data.operator, {
-        instancePath: instancePath + "/operator",
-        parentData: data,
-        parentDataProperty: "operator",
         rootData
       })) {
         vErrors = vErrors === null ? validate394.errors : vErrors.concat(validate394.errors);
         errors = vErrors.length;
       }
     }
-    if (data.value !== undefined) {
-      if (!validate396(data.value, {
-        instancePath: instancePath + "/value",
+    if (data.operator !== undefined) {
+      if (!validate396(data.operator, {
+        instancePath: instancePath + "/operator",
         parentData: data,
-        parentDataProperty: "value",
+        parentDataProperty: "operator",
         rootData
       })) {
         vErrors = vErrors === null ? validate396.errors : vErrors.concat(validate396.errors);
         errors = vErrors.length;
       }
     }
+    if (data.value !== undefined) {
+      if (!validate398(data.value, {
+        instancePath: instancePath + "/value",
+        parentData: data,
+        parentDataProperty: "value",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate398.errors : vErrors.concat(validate398.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.effect !== undefined) {
-      if (!validate398(data.effect, {
+      if (!validate400(data.effect, {
         instancePath: instancePath + "/effect",
         parentData: data,
         parentDataProperty: "effect",
         rootData
       })) {
-        vErrors = vErrors === null ? validate398.errors : vErrors.concat(validate398.errors);
+        vErrors = vErrors === null ? validate400.errors : vErrors.concat(validate400.errors);
         errors = vErrors.length;
       }
     }
@@ -10427,10 +10490,10 @@ function validate391(data, {
     }
     errors++;
   }
-  validate391.errors = vErrors;
+  validate393.errors = vErrors;
   return errors === 0;
 }
-function validate390(data, {
+function validate392(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10473,21 +10536,21 @@ function validate390(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate391(data[i0], {
+      if (!validate393(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate391.errors : vErrors.concat(validate391.errors);
+        vErrors = vErrors === null ? validate393.errors : vErrors.concat(validate393.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate390.errors = vErrors;
+  validate392.errors = vErrors;
   return errors === 0;
 }
-const schema176 = {
+const schema177 = {
   "type": "object",
   "properties": {
     "nodeAffinity": {
@@ -10502,7 +10565,7 @@ const schema176 = {
   },
   "nullable": true
 };
-const schema177 = {
+const schema178 = {
   "type": "object",
   "properties": {
     "requiredDuringSchedulingIgnoredDuringExecution": {
@@ -10514,7 +10577,7 @@ const schema177 = {
   },
   "nullable": true
 };
-const schema178 = {
+const schema179 = {
   "type": "object",
   "required": ["nodeSelectorTerms"],
   "properties": {
@@ -10524,7 +10587,7 @@ const schema178 = {
   },
   "nullable": true
 };
-const schema179 = {
+const schema180 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -10944,7 +11007,7 @@ function validate91(data, {
   validate91.errors = vErrors;
   return errors === 0;
 }
-function validate406(data, {
+function validate408(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11013,10 +11076,10 @@ function validate406(data, {
     }
     errors++;
   }
-  validate406.errors = vErrors;
+  validate408.errors = vErrors;
   return errors === 0;
 }
-function validate405(data, {
+function validate407(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11058,21 +11121,21 @@ function validate405(data, {
       errors++;
     }
     if (data.nodeSelectorTerms !== undefined) {
-      if (!validate406(data.nodeSelectorTerms, {
+      if (!validate408(data.nodeSelectorTerms, {
         instancePath: instancePath + "/nodeSelectorTerms",
         parentData: data,
         parentDataProperty: "nodeSelectorTerms",
         rootData
       })) {
-        vErrors = vErrors === null ? validate406.errors : vErrors.concat(validate406.errors);
+        vErrors = vErrors === null ? validate408.errors : vErrors.concat(validate408.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate405.errors = vErrors;
+  validate407.errors = vErrors;
   return errors === 0;
 }
-const schema180 = {
+const schema181 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -11080,7 +11143,7 @@ const schema180 = {
   },
   "nullable": true
 };
-const schema181 = {
+const schema182 = {
   "type": "object",
   "required": ["weight", "preference"],
   "properties": {
@@ -11177,7 +11240,7 @@ function validate104(data, {
   validate104.errors = vErrors;
   return errors === 0;
 }
-function validate411(data, {
+function validate413(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11256,10 +11319,10 @@ function validate411(data, {
     }
     errors++;
   }
-  validate411.errors = vErrors;
+  validate413.errors = vErrors;
   return errors === 0;
 }
-function validate410(data, {
+function validate412(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11302,21 +11365,21 @@ function validate410(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate411(data[i0], {
+      if (!validate413(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate411.errors : vErrors.concat(validate411.errors);
+        vErrors = vErrors === null ? validate413.errors : vErrors.concat(validate413.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate410.errors = vErrors;
+  validate412.errors = vErrors;
   return errors === 0;
 }
-function validate404(data, {
+function validate406(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11342,29 +11405,29 @@ function validate404(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.requiredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate405(data.requiredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate407(data.requiredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/requiredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "requiredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate405.errors : vErrors.concat(validate405.errors);
+        vErrors = vErrors === null ? validate407.errors : vErrors.concat(validate407.errors);
         errors = vErrors.length;
       }
     }
     if (data.preferredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate410(data.preferredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate412(data.preferredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/preferredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "preferredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate410.errors : vErrors.concat(validate410.errors);
+        vErrors = vErrors === null ? validate412.errors : vErrors.concat(validate412.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate404.errors = vErrors;
+  validate406.errors = vErrors;
   return errors === 0;
 }
 const schema58 = {
@@ -11892,7 +11955,7 @@ function validate112(data, {
   validate112.errors = vErrors;
   return errors === 0;
 }
-function validate403(data, {
+function validate405(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11918,13 +11981,13 @@ function validate403(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.nodeAffinity !== undefined) {
-      if (!validate404(data.nodeAffinity, {
+      if (!validate406(data.nodeAffinity, {
         instancePath: instancePath + "/nodeAffinity",
         parentData: data,
         parentDataProperty: "nodeAffinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate404.errors : vErrors.concat(validate404.errors);
+        vErrors = vErrors === null ? validate406.errors : vErrors.concat(validate406.errors);
         errors = vErrors.length;
       }
     }
@@ -11951,10 +12014,10 @@ function validate403(data, {
       }
     }
   }
-  validate403.errors = vErrors;
+  validate405.errors = vErrors;
   return errors === 0;
 }
-const schema182 = {
+const schema183 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -11962,7 +12025,7 @@ const schema182 = {
   },
   "nullable": true
 };
-const schema183 = {
+const schema184 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -11977,12 +12040,12 @@ const schema183 = {
     }
   }
 };
-const schema184 = {
+const schema185 = {
   "type": "string",
   "maxLength": 4096,
   "nullable": true
 };
-function validate423(data, {
+function validate425(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12024,10 +12087,10 @@ function validate423(data, {
       errors++;
     }
   }
-  validate423.errors = vErrors;
+  validate425.errors = vErrors;
   return errors === 0;
 }
-const schema185 = {
+const schema186 = {
   "type": "object",
   "properties": {
     "secretKeyRef": {
@@ -12149,7 +12212,7 @@ function validate122(data, {
   validate122.errors = vErrors;
   return errors === 0;
 }
-function validate425(data, {
+function validate427(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12197,10 +12260,10 @@ function validate425(data, {
       }
     }
   }
-  validate425.errors = vErrors;
+  validate427.errors = vErrors;
   return errors === 0;
 }
-function validate421(data, {
+function validate423(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12237,24 +12300,24 @@ function validate421(data, {
       }
     }
     if (data.value !== undefined) {
-      if (!validate423(data.value, {
+      if (!validate425(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate423.errors : vErrors.concat(validate423.errors);
+        vErrors = vErrors === null ? validate425.errors : vErrors.concat(validate425.errors);
         errors = vErrors.length;
       }
     }
     if (data.valueFrom !== undefined) {
-      if (!validate425(data.valueFrom, {
+      if (!validate427(data.valueFrom, {
         instancePath: instancePath + "/valueFrom",
         parentData: data,
         parentDataProperty: "valueFrom",
         rootData
       })) {
-        vErrors = vErrors === null ? validate425.errors : vErrors.concat(validate425.errors);
+        vErrors = vErrors === null ? validate427.errors : vErrors.concat(validate427.errors);
         errors = vErrors.length;
       }
     }
@@ -12274,10 +12337,10 @@ function validate421(data, {
     }
     errors++;
   }
-  validate421.errors = vErrors;
+  validate423.errors = vErrors;
   return errors === 0;
 }
-function validate420(data, {
+function validate422(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12320,21 +12383,21 @@ function validate420(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate421(data[i0], {
+      if (!validate423(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate421.errors : vErrors.concat(validate421.errors);
+        vErrors = vErrors === null ? validate423.errors : vErrors.concat(validate423.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate420.errors = vErrors;
+  validate422.errors = vErrors;
   return errors === 0;
 }
-const schema186 = {
+const schema187 = {
   "type": "object",
   "maxProperties": 32,
   "additionalProperties": {
@@ -12343,11 +12406,11 @@ const schema186 = {
   "properties": {},
   "nullable": true
 };
-const schema187 = {
+const schema188 = {
   "type": "string",
   "maxLength": 4096
 };
-function validate436(data, {
+function validate438(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12388,10 +12451,10 @@ function validate436(data, {
     }
     errors++;
   }
-  validate436.errors = vErrors;
+  validate438.errors = vErrors;
   return errors === 0;
 }
-function validate435(data, {
+function validate437(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12433,21 +12496,21 @@ function validate435(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate436(data[key0], {
+      if (!validate438(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate436.errors : vErrors.concat(validate436.errors);
+        vErrors = vErrors === null ? validate438.errors : vErrors.concat(validate438.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate435.errors = vErrors;
+  validate437.errors = vErrors;
   return errors === 0;
 }
-function validate314(data, {
+function validate316(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12473,13 +12536,13 @@ function validate314(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.nodes !== undefined) {
-      if (!validate315(data.nodes, {
+      if (!validate317(data.nodes, {
         instancePath: instancePath + "/nodes",
         parentData: data,
         parentDataProperty: "nodes",
         rootData
       })) {
-        vErrors = vErrors === null ? validate315.errors : vErrors.concat(validate315.errors);
+        vErrors = vErrors === null ? validate317.errors : vErrors.concat(validate317.errors);
         errors = vErrors.length;
       }
     }
@@ -12495,101 +12558,101 @@ function validate314(data, {
       }
     }
     if (data.topologySpreadConstraints !== undefined) {
-      if (!validate318(data.topologySpreadConstraints, {
+      if (!validate320(data.topologySpreadConstraints, {
         instancePath: instancePath + "/topologySpreadConstraints",
         parentData: data,
         parentDataProperty: "topologySpreadConstraints",
         rootData
       })) {
-        vErrors = vErrors === null ? validate318.errors : vErrors.concat(validate318.errors);
+        vErrors = vErrors === null ? validate320.errors : vErrors.concat(validate320.errors);
         errors = vErrors.length;
       }
     }
     if (data.securityContext !== undefined) {
-      if (!validate329(data.securityContext, {
+      if (!validate331(data.securityContext, {
         instancePath: instancePath + "/securityContext",
         parentData: data,
         parentDataProperty: "securityContext",
         rootData
       })) {
-        vErrors = vErrors === null ? validate329.errors : vErrors.concat(validate329.errors);
+        vErrors = vErrors === null ? validate331.errors : vErrors.concat(validate331.errors);
         errors = vErrors.length;
       }
     }
     if (data.envFrom !== undefined) {
-      if (!validate339(data.envFrom, {
+      if (!validate341(data.envFrom, {
         instancePath: instancePath + "/envFrom",
         parentData: data,
         parentDataProperty: "envFrom",
         rootData
       })) {
-        vErrors = vErrors === null ? validate339.errors : vErrors.concat(validate339.errors);
+        vErrors = vErrors === null ? validate341.errors : vErrors.concat(validate341.errors);
         errors = vErrors.length;
       }
     }
     if (data.volumes !== undefined) {
-      if (!validate346(data.volumes, {
+      if (!validate348(data.volumes, {
         instancePath: instancePath + "/volumes",
         parentData: data,
         parentDataProperty: "volumes",
         rootData
       })) {
-        vErrors = vErrors === null ? validate346.errors : vErrors.concat(validate346.errors);
+        vErrors = vErrors === null ? validate348.errors : vErrors.concat(validate348.errors);
         errors = vErrors.length;
       }
     }
     if (data.volumeMounts !== undefined) {
-      if (!validate366(data.volumeMounts, {
+      if (!validate368(data.volumeMounts, {
         instancePath: instancePath + "/volumeMounts",
         parentData: data,
         parentDataProperty: "volumeMounts",
         rootData
       })) {
-        vErrors = vErrors === null ? validate366.errors : vErrors.concat(validate366.errors);
+        vErrors = vErrors === null ? validate368.errors : vErrors.concat(validate368.errors);
         errors = vErrors.length;
       }
     }
     if (data.image !== undefined) {
-      if (!validate376(data.image, {
+      if (!validate378(data.image, {
         instancePath: instancePath + "/image",
         parentData: data,
         parentDataProperty: "image",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate376.errors : vErrors.concat(validate376.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.imagePullPolicy !== undefined) {
-      if (!validate378(data.imagePullPolicy, {
-        instancePath: instancePath + "/imagePullPolicy",
-        parentData: data,
-        parentDataProperty: "imagePullPolicy",
         rootData
       })) {
         vErrors = vErrors === null ? validate378.errors : vErrors.concat(validate378.errors);
         errors = vErrors.length;
       }
     }
-    if (data.imagePullSecrets !== undefined) {
-      if (!validate380(data.imagePullSecrets, {
-        instancePath: instancePath + "/imagePullSecrets",
+    if (data.imagePullPolicy !== undefined) {
+      if (!validate380(data.imagePullPolicy, {
+        instancePath: instancePath + "/imagePullPolicy",
         parentData: data,
-        parentDataProperty: "imagePullSecrets",
+        parentDataProperty: "imagePullPolicy",
         rootData
       })) {
         vErrors = vErrors === null ? validate380.errors : vErrors.concat(validate380.errors);
         errors = vErrors.length;
       }
     }
+    if (data.imagePullSecrets !== undefined) {
+      if (!validate382(data.imagePullSecrets, {
+        instancePath: instancePath + "/imagePullSecrets",
+        parentData: data,
+        parentDataProperty: "imagePullSecrets",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate382.errors : vErrors.concat(validate382.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.resources !== undefined) {
-      if (!validate385(data.resources, {
+      if (!validate387(data.resources, {
         instancePath: instancePath + "/resources",
         parentData: data,
         parentDataProperty: "resources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate385.errors : vErrors.concat(validate385.errors);
+        vErrors = vErrors === null ? validate387.errors : vErrors.concat(validate387.errors);
         errors = vErrors.length;
       }
     }
@@ -12605,35 +12668,35 @@ function validate314(data, {
       }
     }
     if (data.tolerations !== undefined) {
-      if (!validate390(data.tolerations, {
+      if (!validate392(data.tolerations, {
         instancePath: instancePath + "/tolerations",
         parentData: data,
         parentDataProperty: "tolerations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate390.errors : vErrors.concat(validate390.errors);
+        vErrors = vErrors === null ? validate392.errors : vErrors.concat(validate392.errors);
         errors = vErrors.length;
       }
     }
     if (data.affinity !== undefined) {
-      if (!validate403(data.affinity, {
+      if (!validate405(data.affinity, {
         instancePath: instancePath + "/affinity",
         parentData: data,
         parentDataProperty: "affinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate403.errors : vErrors.concat(validate403.errors);
+        vErrors = vErrors === null ? validate405.errors : vErrors.concat(validate405.errors);
         errors = vErrors.length;
       }
     }
     if (data.env !== undefined) {
-      if (!validate420(data.env, {
+      if (!validate422(data.env, {
         instancePath: instancePath + "/env",
         parentData: data,
         parentDataProperty: "env",
         rootData
       })) {
-        vErrors = vErrors === null ? validate420.errors : vErrors.concat(validate420.errors);
+        vErrors = vErrors === null ? validate422.errors : vErrors.concat(validate422.errors);
         errors = vErrors.length;
       }
     }
@@ -12682,27 +12745,27 @@ function validate314(data, {
       }
     }
     if (data.podAnnotations !== undefined) {
-      if (!validate435(data.podAnnotations, {
+      if (!validate437(data.podAnnotations, {
         instancePath: instancePath + "/podAnnotations",
         parentData: data,
         parentDataProperty: "podAnnotations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate435.errors : vErrors.concat(validate435.errors);
+        vErrors = vErrors === null ? validate437.errors : vErrors.concat(validate437.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate314.errors = vErrors;
+  validate316.errors = vErrors;
   return errors === 0;
 }
-const schema188 = {
+const schema189 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 63,
   "nullable": true
 };
-function validate440(data, {
+function validate442(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12760,10 +12823,10 @@ function validate440(data, {
       errors++;
     }
   }
-  validate440.errors = vErrors;
+  validate442.errors = vErrors;
   return errors === 0;
 }
-const schema189 = {
+const schema190 = {
   "type": "integer",
   "format": "int32",
   "default": 3,
@@ -12771,7 +12834,7 @@ const schema189 = {
   "maximum": 100,
   "nullable": true
 };
-function validate443(data, {
+function validate445(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12847,7 +12910,7 @@ function validate443(data, {
       errors++;
     }
   }
-  validate443.errors = vErrors;
+  validate445.errors = vErrors;
   return errors === 0;
 }
 const schema64 = {
@@ -13124,79 +13187,79 @@ function validate148(data, {
       }
     }
     if (data.checkpoint !== undefined) {
-      if (!validate251(data.checkpoint, {
+      if (!validate253(data.checkpoint, {
         instancePath: instancePath + "/checkpoint",
         parentData: data,
         parentDataProperty: "checkpoint",
         rootData
       })) {
-        vErrors = vErrors === null ? validate251.errors : vErrors.concat(validate251.errors);
+        vErrors = vErrors === null ? validate253.errors : vErrors.concat(validate253.errors);
         errors = vErrors.length;
       }
     }
     if (data.evaluation !== undefined) {
-      if (!validate257(data.evaluation, {
+      if (!validate259(data.evaluation, {
         instancePath: instancePath + "/evaluation",
         parentData: data,
         parentDataProperty: "evaluation",
         rootData
       })) {
-        vErrors = vErrors === null ? validate257.errors : vErrors.concat(validate257.errors);
+        vErrors = vErrors === null ? validate259.errors : vErrors.concat(validate259.errors);
         errors = vErrors.length;
       }
     }
     if (data.acceptance !== undefined) {
-      if (!validate290(data.acceptance, {
+      if (!validate292(data.acceptance, {
         instancePath: instancePath + "/acceptance",
         parentData: data,
         parentDataProperty: "acceptance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate290.errors : vErrors.concat(validate290.errors);
+        vErrors = vErrors === null ? validate292.errors : vErrors.concat(validate292.errors);
         errors = vErrors.length;
       }
     }
     if (data.output !== undefined) {
-      if (!validate296(data.output, {
+      if (!validate298(data.output, {
         instancePath: instancePath + "/output",
         parentData: data,
         parentDataProperty: "output",
         rootData
       })) {
-        vErrors = vErrors === null ? validate296.errors : vErrors.concat(validate296.errors);
+        vErrors = vErrors === null ? validate298.errors : vErrors.concat(validate298.errors);
         errors = vErrors.length;
       }
     }
     if (data.sources !== undefined) {
-      if (!validate299(data.sources, {
+      if (!validate301(data.sources, {
         instancePath: instancePath + "/sources",
         parentData: data,
         parentDataProperty: "sources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate299.errors : vErrors.concat(validate299.errors);
+        vErrors = vErrors === null ? validate301.errors : vErrors.concat(validate301.errors);
         errors = vErrors.length;
       }
     }
     if (data.trainer !== undefined) {
-      if (!validate314(data.trainer, {
+      if (!validate316(data.trainer, {
         instancePath: instancePath + "/trainer",
         parentData: data,
         parentDataProperty: "trainer",
         rootData
       })) {
-        vErrors = vErrors === null ? validate314.errors : vErrors.concat(validate314.errors);
+        vErrors = vErrors === null ? validate316.errors : vErrors.concat(validate316.errors);
         errors = vErrors.length;
       }
     }
     if (data.queueName !== undefined) {
-      if (!validate440(data.queueName, {
+      if (!validate442(data.queueName, {
         instancePath: instancePath + "/queueName",
         parentData: data,
         parentDataProperty: "queueName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate440.errors : vErrors.concat(validate440.errors);
+        vErrors = vErrors === null ? validate442.errors : vErrors.concat(validate442.errors);
         errors = vErrors.length;
       }
     }
@@ -13212,13 +13275,13 @@ function validate148(data, {
       }
     }
     if (data.backoffLimit !== undefined) {
-      if (!validate443(data.backoffLimit, {
+      if (!validate445(data.backoffLimit, {
         instancePath: instancePath + "/backoffLimit",
         parentData: data,
         parentDataProperty: "backoffLimit",
         rootData
       })) {
-        vErrors = vErrors === null ? validate443.errors : vErrors.concat(validate443.errors);
+        vErrors = vErrors === null ? validate445.errors : vErrors.concat(validate445.errors);
         errors = vErrors.length;
       }
     }
@@ -13296,7 +13359,7 @@ function validate148(data, {
   validate148.errors = vErrors;
   return errors === 0;
 }
-const schema190 = {
+const schema191 = {
   "type": "object",
   "default": {
     "observedGeneration": -1
@@ -13356,12 +13419,12 @@ const schema190 = {
   },
   "nullable": true
 };
-const schema191 = {
+const schema192 = {
   "type": "integer",
   "format": "int64",
   "nullable": true
 };
-function validate452(data, {
+function validate454(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13403,15 +13466,15 @@ function validate452(data, {
       errors++;
     }
   }
-  validate452.errors = vErrors;
+  validate454.errors = vErrors;
   return errors === 0;
 }
-const schema192 = {
+const schema193 = {
   "type": "string",
   "enum": ["Pending", "Running", "Suspended", "Succeeded", "Failed"],
   "nullable": true
 };
-function validate454(data, {
+function validate456(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13441,7 +13504,7 @@ function validate454(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema192.enum
+        allowedValues: schema193.enum
       }
     };
     if (vErrors === null) {
@@ -13451,7 +13514,7 @@ function validate454(data, {
     }
     errors++;
   }
-  validate454.errors = vErrors;
+  validate456.errors = vErrors;
   return errors === 0;
 }
 const schema66 = {
@@ -13505,7 +13568,7 @@ function validate130(data, {
   validate130.errors = vErrors;
   return errors === 0;
 }
-const schema193 = {
+const schema194 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -13513,7 +13576,7 @@ const schema193 = {
   },
   "nullable": true
 };
-const schema194 = {
+const schema195 = {
   "type": "object",
   "required": ["type", "status", "lastTransitionTime", "reason", "message"],
   "properties": {
@@ -13537,11 +13600,11 @@ const schema194 = {
     }
   }
 };
-const schema195 = {
+const schema196 = {
   "type": "string",
   "maxLength": 64
 };
-function validate460(data, {
+function validate462(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13582,14 +13645,14 @@ function validate460(data, {
     }
     errors++;
   }
-  validate460.errors = vErrors;
+  validate462.errors = vErrors;
   return errors === 0;
 }
-const schema196 = {
+const schema197 = {
   "type": "string",
   "enum": ["True", "False", "Unknown"]
 };
-function validate462(data, {
+function validate464(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13619,7 +13682,7 @@ function validate462(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema196.enum
+        allowedValues: schema197.enum
       }
     };
     if (vErrors === null) {
@@ -13629,14 +13692,14 @@ function validate462(data, {
     }
     errors++;
   }
-  validate462.errors = vErrors;
+  validate464.errors = vErrors;
   return errors === 0;
 }
-const schema197 = {
+const schema198 = {
   "type": "string",
   "format": "date-time"
 };
-function validate465(data, {
+function validate467(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13677,14 +13740,14 @@ function validate465(data, {
     }
     errors++;
   }
-  validate465.errors = vErrors;
+  validate467.errors = vErrors;
   return errors === 0;
 }
-const schema198 = {
+const schema199 = {
   "type": "string",
   "maxLength": 2048
 };
-function validate468(data, {
+function validate470(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13725,10 +13788,10 @@ function validate468(data, {
     }
     errors++;
   }
-  validate468.errors = vErrors;
+  validate470.errors = vErrors;
   return errors === 0;
 }
-function validate459(data, {
+function validate461(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13818,24 +13881,24 @@ function validate459(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate460(data.type, {
+      if (!validate462(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate460.errors : vErrors.concat(validate460.errors);
+        vErrors = vErrors === null ? validate462.errors : vErrors.concat(validate462.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate462(data.status, {
+      if (!validate464(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate462.errors : vErrors.concat(validate462.errors);
+        vErrors = vErrors === null ? validate464.errors : vErrors.concat(validate464.errors);
         errors = vErrors.length;
       }
     }
@@ -13851,13 +13914,13 @@ function validate459(data, {
       }
     }
     if (data.lastTransitionTime !== undefined) {
-      if (!validate465(data.lastTransitionTime, {
+      if (!validate467(data.lastTransitionTime, {
         instancePath: instancePath + "/lastTransitionTime",
         parentData: data,
         parentDataProperty: "lastTransitionTime",
         rootData
       })) {
-        vErrors = vErrors === null ? validate465.errors : vErrors.concat(validate465.errors);
+        vErrors = vErrors === null ? validate467.errors : vErrors.concat(validate467.errors);
         errors = vErrors.length;
       }
     }
@@ -13873,13 +13936,13 @@ function validate459(data, {
       }
     }
     if (data.message !== undefined) {
-      if (!validate468(data.message, {
+      if (!validate470(data.message, {
         instancePath: instancePath + "/message",
         parentData: data,
         parentDataProperty: "message",
         rootData
       })) {
-        vErrors = vErrors === null ? validate468.errors : vErrors.concat(validate468.errors);
+        vErrors = vErrors === null ? validate470.errors : vErrors.concat(validate470.errors);
         errors = vErrors.length;
       }
     }
@@ -13899,10 +13962,10 @@ function validate459(data, {
     }
     errors++;
   }
-  validate459.errors = vErrors;
+  validate461.errors = vErrors;
   return errors === 0;
 }
-function validate458(data, {
+function validate460(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13945,21 +14008,21 @@ function validate458(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate459(data[i0], {
+      if (!validate461(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate459.errors : vErrors.concat(validate459.errors);
+        vErrors = vErrors === null ? validate461.errors : vErrors.concat(validate461.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate458.errors = vErrors;
+  validate460.errors = vErrors;
   return errors === 0;
 }
-const schema199 = {
+const schema200 = {
   "type": "object",
   "properties": {
     "number": {
@@ -14034,7 +14097,7 @@ function validate137(data, {
   validate137.errors = vErrors;
   return errors === 0;
 }
-function validate473(data, {
+function validate475(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14126,10 +14189,10 @@ function validate473(data, {
       }
     }
   }
-  validate473.errors = vErrors;
+  validate475.errors = vErrors;
   return errors === 0;
 }
-const schema200 = {
+const schema201 = {
   "type": "object",
   "properties": {
     "step": {
@@ -14252,7 +14315,7 @@ function validate134(data, {
   validate134.errors = vErrors;
   return errors === 0;
 }
-const schema201 = {
+const schema202 = {
   "type": "array",
   "maxItems": 20,
   "items": {
@@ -14260,7 +14323,7 @@ const schema201 = {
   },
   "nullable": true
 };
-const schema202 = {
+const schema203 = {
   "type": "object",
   "required": ["step"],
   "properties": {
@@ -14275,12 +14338,12 @@ const schema202 = {
     }
   }
 };
-const schema203 = {
+const schema204 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0
 };
-function validate499(data, {
+function validate501(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14339,10 +14402,10 @@ function validate499(data, {
       errors++;
     }
   }
-  validate499.errors = vErrors;
+  validate501.errors = vErrors;
   return errors === 0;
 }
-function validate498(data, {
+function validate500(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14368,13 +14431,13 @@ function validate498(data, {
       errors++;
     }
     if (data.step !== undefined) {
-      if (!validate499(data.step, {
+      if (!validate501(data.step, {
         instancePath: instancePath + "/step",
         parentData: data,
         parentDataProperty: "step",
         rootData
       })) {
-        vErrors = vErrors === null ? validate499.errors : vErrors.concat(validate499.errors);
+        vErrors = vErrors === null ? validate501.errors : vErrors.concat(validate501.errors);
         errors = vErrors.length;
       }
     }
@@ -14416,10 +14479,10 @@ function validate498(data, {
     }
     errors++;
   }
-  validate498.errors = vErrors;
+  validate500.errors = vErrors;
   return errors === 0;
 }
-function validate497(data, {
+function validate499(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14462,21 +14525,21 @@ function validate497(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate498(data[i0], {
+      if (!validate500(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate498.errors : vErrors.concat(validate498.errors);
+        vErrors = vErrors === null ? validate500.errors : vErrors.concat(validate500.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate497.errors = vErrors;
+  validate499.errors = vErrors;
   return errors === 0;
 }
-function validate481(data, {
+function validate483(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14667,21 +14730,21 @@ function validate481(data, {
       }
     }
     if (data.history !== undefined) {
-      if (!validate497(data.history, {
+      if (!validate499(data.history, {
         instancePath: instancePath + "/history",
         parentData: data,
         parentDataProperty: "history",
         rootData
       })) {
-        vErrors = vErrors === null ? validate497.errors : vErrors.concat(validate497.errors);
+        vErrors = vErrors === null ? validate499.errors : vErrors.concat(validate499.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate481.errors = vErrors;
+  validate483.errors = vErrors;
   return errors === 0;
 }
-const schema204 = {
+const schema205 = {
   "type": "object",
   "properties": {
     "step": {
@@ -14693,7 +14756,7 @@ const schema204 = {
   },
   "nullable": true
 };
-function validate506(data, {
+function validate508(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14741,10 +14804,10 @@ function validate506(data, {
       }
     }
   }
-  validate506.errors = vErrors;
+  validate508.errors = vErrors;
   return errors === 0;
 }
-const schema205 = {
+const schema206 = {
   "type": "object",
   "properties": {
     "stage": {
@@ -14815,7 +14878,7 @@ function validate136(data, {
   validate136.errors = vErrors;
   return errors === 0;
 }
-function validate510(data, {
+function validate512(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14896,10 +14959,10 @@ function validate510(data, {
       }
     }
   }
-  validate510.errors = vErrors;
+  validate512.errors = vErrors;
   return errors === 0;
 }
-const schema206 = {
+const schema207 = {
   "type": "object",
   "properties": {
     "image": {
@@ -14973,7 +15036,7 @@ function validate138(data, {
   validate138.errors = vErrors;
   return errors === 0;
 }
-function validate517(data, {
+function validate519(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15065,10 +15128,10 @@ function validate517(data, {
       }
     }
   }
-  validate517.errors = vErrors;
+  validate519.errors = vErrors;
   return errors === 0;
 }
-const schema207 = {
+const schema208 = {
   "type": "array",
   "maxItems": 8,
   "items": {
@@ -15076,7 +15139,7 @@ const schema207 = {
   },
   "nullable": true
 };
-const schema208 = {
+const schema209 = {
   "type": "object",
   "required": ["uri"],
   "properties": {
@@ -15094,11 +15157,11 @@ const schema208 = {
     }
   }
 };
-const schema209 = {
+const schema210 = {
   "type": "string",
   "maxLength": 1024
 };
-function validate527(data, {
+function validate529(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15139,15 +15202,15 @@ function validate527(data, {
     }
     errors++;
   }
-  validate527.errors = vErrors;
+  validate529.errors = vErrors;
   return errors === 0;
 }
-const schema210 = {
+const schema211 = {
   "type": "string",
   "maxLength": 256,
   "nullable": true
 };
-function validate530(data, {
+function validate532(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15189,10 +15252,10 @@ function validate530(data, {
       errors++;
     }
   }
-  validate530.errors = vErrors;
+  validate532.errors = vErrors;
   return errors === 0;
 }
-function validate526(data, {
+function validate528(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15218,13 +15281,13 @@ function validate526(data, {
       errors++;
     }
     if (data.uri !== undefined) {
-      if (!validate527(data.uri, {
+      if (!validate529(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate527.errors : vErrors.concat(validate527.errors);
+        vErrors = vErrors === null ? validate529.errors : vErrors.concat(validate529.errors);
         errors = vErrors.length;
       }
     }
@@ -15240,13 +15303,13 @@ function validate526(data, {
       }
     }
     if (data.revision !== undefined) {
-      if (!validate530(data.revision, {
+      if (!validate532(data.revision, {
         instancePath: instancePath + "/revision",
         parentData: data,
         parentDataProperty: "revision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate530.errors : vErrors.concat(validate530.errors);
+        vErrors = vErrors === null ? validate532.errors : vErrors.concat(validate532.errors);
         errors = vErrors.length;
       }
     }
@@ -15277,10 +15340,10 @@ function validate526(data, {
     }
     errors++;
   }
-  validate526.errors = vErrors;
+  validate528.errors = vErrors;
   return errors === 0;
 }
-function validate525(data, {
+function validate527(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15323,21 +15386,21 @@ function validate525(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate526(data[i0], {
+      if (!validate528(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate526.errors : vErrors.concat(validate526.errors);
+        vErrors = vErrors === null ? validate528.errors : vErrors.concat(validate528.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate525.errors = vErrors;
+  validate527.errors = vErrors;
   return errors === 0;
 }
-const schema211 = {
+const schema212 = {
   "type": "object",
   "properties": {
     "uri": {
@@ -15352,7 +15415,7 @@ const schema211 = {
   },
   "nullable": true
 };
-function validate535(data, {
+function validate537(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15411,10 +15474,10 @@ function validate535(data, {
       }
     }
   }
-  validate535.errors = vErrors;
+  validate537.errors = vErrors;
   return errors === 0;
 }
-const schema212 = {
+const schema213 = {
   "type": "object",
   "properties": {
     "pattern": {
@@ -15444,7 +15507,7 @@ const schema212 = {
   },
   "nullable": true
 };
-function validate540(data, {
+function validate542(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15558,10 +15621,10 @@ function validate540(data, {
       }
     }
   }
-  validate540.errors = vErrors;
+  validate542.errors = vErrors;
   return errors === 0;
 }
-const schema213 = {
+const schema214 = {
   "type": "object",
   "properties": {
     "convention": {
@@ -15585,7 +15648,7 @@ const schema213 = {
   },
   "nullable": true
 };
-function validate550(data, {
+function validate552(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15677,10 +15740,10 @@ function validate550(data, {
       }
     }
   }
-  validate550.errors = vErrors;
+  validate552.errors = vErrors;
   return errors === 0;
 }
-const schema214 = {
+const schema215 = {
   "type": "object",
   "properties": {
     "metric": {
@@ -15737,12 +15800,12 @@ const schema214 = {
   },
   "nullable": true
 };
-const schema215 = {
+const schema216 = {
   "type": "string",
   "maxLength": 8,
   "nullable": true
 };
-function validate572(data, {
+function validate574(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15784,10 +15847,10 @@ function validate572(data, {
       errors++;
     }
   }
-  validate572.errors = vErrors;
+  validate574.errors = vErrors;
   return errors === 0;
 }
-const schema216 = {
+const schema217 = {
   "type": "array",
   "maxItems": 3,
   "items": {
@@ -15795,7 +15858,7 @@ const schema216 = {
   },
   "nullable": true
 };
-const schema217 = {
+const schema218 = {
   "type": "object",
   "required": ["precision"],
   "properties": {
@@ -15813,11 +15876,11 @@ const schema217 = {
     }
   }
 };
-const schema218 = {
+const schema219 = {
   "type": "string",
   "maxLength": 8
 };
-function validate576(data, {
+function validate578(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15858,10 +15921,10 @@ function validate576(data, {
     }
     errors++;
   }
-  validate576.errors = vErrors;
+  validate578.errors = vErrors;
   return errors === 0;
 }
-function validate575(data, {
+function validate577(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15887,13 +15950,13 @@ function validate575(data, {
       errors++;
     }
     if (data.precision !== undefined) {
-      if (!validate576(data.precision, {
+      if (!validate578(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate576.errors : vErrors.concat(validate576.errors);
+        vErrors = vErrors === null ? validate578.errors : vErrors.concat(validate578.errors);
         errors = vErrors.length;
       }
     }
@@ -15946,10 +16009,10 @@ function validate575(data, {
     }
     errors++;
   }
-  validate575.errors = vErrors;
+  validate577.errors = vErrors;
   return errors === 0;
 }
-function validate574(data, {
+function validate576(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15992,21 +16055,21 @@ function validate574(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate575(data[i0], {
+      if (!validate577(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate575.errors : vErrors.concat(validate575.errors);
+        vErrors = vErrors === null ? validate577.errors : vErrors.concat(validate577.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate574.errors = vErrors;
+  validate576.errors = vErrors;
   return errors === 0;
 }
-function validate558(data, {
+function validate560(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -16175,24 +16238,24 @@ function validate558(data, {
       }
     }
     if (data.precision !== undefined) {
-      if (!validate572(data.precision, {
+      if (!validate574(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate572.errors : vErrors.concat(validate572.errors);
+        vErrors = vErrors === null ? validate574.errors : vErrors.concat(validate574.errors);
         errors = vErrors.length;
       }
     }
     if (data.served !== undefined) {
-      if (!validate574(data.served, {
+      if (!validate576(data.served, {
         instancePath: instancePath + "/served",
         parentData: data,
         parentDataProperty: "served",
         rootData
       })) {
-        vErrors = vErrors === null ? validate574.errors : vErrors.concat(validate574.errors);
+        vErrors = vErrors === null ? validate576.errors : vErrors.concat(validate576.errors);
         errors = vErrors.length;
       }
     }
@@ -16219,10 +16282,10 @@ function validate558(data, {
       }
     }
   }
-  validate558.errors = vErrors;
+  validate560.errors = vErrors;
   return errors === 0;
 }
-const schema219 = {
+const schema220 = {
   "type": "object",
   "properties": {
     "uri": {
@@ -16243,7 +16306,7 @@ const schema219 = {
   },
   "nullable": true
 };
-function validate586(data, {
+function validate588(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -16324,10 +16387,10 @@ function validate586(data, {
       }
     }
   }
-  validate586.errors = vErrors;
+  validate588.errors = vErrors;
   return errors === 0;
 }
-function validate451(data, {
+function validate453(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -16353,24 +16416,24 @@ function validate451(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.observedGeneration !== undefined) {
-      if (!validate452(data.observedGeneration, {
+      if (!validate454(data.observedGeneration, {
         instancePath: instancePath + "/observedGeneration",
         parentData: data,
         parentDataProperty: "observedGeneration",
         rootData
       })) {
-        vErrors = vErrors === null ? validate452.errors : vErrors.concat(validate452.errors);
+        vErrors = vErrors === null ? validate454.errors : vErrors.concat(validate454.errors);
         errors = vErrors.length;
       }
     }
     if (data.phase !== undefined) {
-      if (!validate454(data.phase, {
+      if (!validate456(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate454.errors : vErrors.concat(validate454.errors);
+        vErrors = vErrors === null ? validate456.errors : vErrors.concat(validate456.errors);
         errors = vErrors.length;
       }
     }
@@ -16397,13 +16460,13 @@ function validate451(data, {
       }
     }
     if (data.conditions !== undefined) {
-      if (!validate458(data.conditions, {
+      if (!validate460(data.conditions, {
         instancePath: instancePath + "/conditions",
         parentData: data,
         parentDataProperty: "conditions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate458.errors : vErrors.concat(validate458.errors);
+        vErrors = vErrors === null ? validate460.errors : vErrors.concat(validate460.errors);
         errors = vErrors.length;
       }
     }
@@ -16419,128 +16482,128 @@ function validate451(data, {
       }
     }
     if (data.attempts !== undefined) {
-      if (!validate473(data.attempts, {
+      if (!validate475(data.attempts, {
         instancePath: instancePath + "/attempts",
         parentData: data,
         parentDataProperty: "attempts",
         rootData
       })) {
-        vErrors = vErrors === null ? validate473.errors : vErrors.concat(validate473.errors);
+        vErrors = vErrors === null ? validate475.errors : vErrors.concat(validate475.errors);
         errors = vErrors.length;
       }
     }
     if (data.progress !== undefined) {
-      if (!validate481(data.progress, {
+      if (!validate483(data.progress, {
         instancePath: instancePath + "/progress",
         parentData: data,
         parentDataProperty: "progress",
         rootData
       })) {
-        vErrors = vErrors === null ? validate481.errors : vErrors.concat(validate481.errors);
+        vErrors = vErrors === null ? validate483.errors : vErrors.concat(validate483.errors);
         errors = vErrors.length;
       }
     }
     if (data.best !== undefined) {
-      if (!validate506(data.best, {
+      if (!validate508(data.best, {
         instancePath: instancePath + "/best",
         parentData: data,
         parentDataProperty: "best",
         rootData
       })) {
-        vErrors = vErrors === null ? validate506.errors : vErrors.concat(validate506.errors);
+        vErrors = vErrors === null ? validate508.errors : vErrors.concat(validate508.errors);
         errors = vErrors.length;
       }
     }
     if (data.rollback !== undefined) {
-      if (!validate510(data.rollback, {
+      if (!validate512(data.rollback, {
         instancePath: instancePath + "/rollback",
         parentData: data,
         parentDataProperty: "rollback",
         rootData
       })) {
-        vErrors = vErrors === null ? validate510.errors : vErrors.concat(validate510.errors);
+        vErrors = vErrors === null ? validate512.errors : vErrors.concat(validate512.errors);
         errors = vErrors.length;
       }
     }
     if (data.trainer !== undefined) {
-      if (!validate517(data.trainer, {
+      if (!validate519(data.trainer, {
         instancePath: instancePath + "/trainer",
         parentData: data,
         parentDataProperty: "trainer",
         rootData
       })) {
-        vErrors = vErrors === null ? validate517.errors : vErrors.concat(validate517.errors);
+        vErrors = vErrors === null ? validate519.errors : vErrors.concat(validate519.errors);
         errors = vErrors.length;
       }
     }
     if (data.sources !== undefined) {
-      if (!validate525(data.sources, {
+      if (!validate527(data.sources, {
         instancePath: instancePath + "/sources",
         parentData: data,
         parentDataProperty: "sources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate525.errors : vErrors.concat(validate525.errors);
+        vErrors = vErrors === null ? validate527.errors : vErrors.concat(validate527.errors);
         errors = vErrors.length;
       }
     }
     if (data.checkpoint !== undefined) {
-      if (!validate535(data.checkpoint, {
+      if (!validate537(data.checkpoint, {
         instancePath: instancePath + "/checkpoint",
         parentData: data,
         parentDataProperty: "checkpoint",
         rootData
       })) {
-        vErrors = vErrors === null ? validate535.errors : vErrors.concat(validate535.errors);
+        vErrors = vErrors === null ? validate537.errors : vErrors.concat(validate537.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparsity !== undefined) {
-      if (!validate540(data.sparsity, {
+      if (!validate542(data.sparsity, {
         instancePath: instancePath + "/sparsity",
         parentData: data,
         parentDataProperty: "sparsity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate540.errors : vErrors.concat(validate540.errors);
+        vErrors = vErrors === null ? validate542.errors : vErrors.concat(validate542.errors);
         errors = vErrors.length;
       }
     }
     if (data.macs !== undefined) {
-      if (!validate550(data.macs, {
+      if (!validate552(data.macs, {
         instancePath: instancePath + "/macs",
         parentData: data,
         parentDataProperty: "macs",
         rootData
       })) {
-        vErrors = vErrors === null ? validate550.errors : vErrors.concat(validate550.errors);
+        vErrors = vErrors === null ? validate552.errors : vErrors.concat(validate552.errors);
         errors = vErrors.length;
       }
     }
     if (data.fid !== undefined) {
-      if (!validate558(data.fid, {
+      if (!validate560(data.fid, {
         instancePath: instancePath + "/fid",
         parentData: data,
         parentDataProperty: "fid",
         rootData
       })) {
-        vErrors = vErrors === null ? validate558.errors : vErrors.concat(validate558.errors);
+        vErrors = vErrors === null ? validate560.errors : vErrors.concat(validate560.errors);
         errors = vErrors.length;
       }
     }
     if (data.model !== undefined) {
-      if (!validate586(data.model, {
+      if (!validate588(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate586.errors : vErrors.concat(validate586.errors);
+        vErrors = vErrors === null ? validate588.errors : vErrors.concat(validate588.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate451.errors = vErrors;
+  validate453.errors = vErrors;
   return errors === 0;
 }
 function validate139(data, {
@@ -16646,13 +16709,13 @@ function validate139(data, {
       }
     }
     if (data.status !== undefined) {
-      if (!validate451(data.status, {
+      if (!validate453(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate451.errors : vErrors.concat(validate451.errors);
+        vErrors = vErrors === null ? validate453.errors : vErrors.concat(validate453.errors);
         errors = vErrors.length;
       }
     }

@@ -117,7 +117,8 @@ class Objective:
 
     def _run(self, network: nn.Module, batch: Batch) -> Tensor:
         device, dtype = batch.x_t.device.type, AUTOCAST.get(self.precision)
-        with torch.autocast(device, dtype, enabled=dtype is not None):
+        # A cached copy of each weight, used once, would outlive the block that was gathered for it.
+        with torch.autocast(device, dtype, enabled=dtype is not None, cache_enabled=False):
             return network(batch.x_t, batch.t, batch.labels).float()
 
     @torch.no_grad()

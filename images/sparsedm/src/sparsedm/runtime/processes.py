@@ -23,6 +23,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed import TCPStore
+from torch.distributed.device_mesh import DeviceMesh
 from torch.nn.parallel import DistributedDataParallel
 
 from sparsedm.errors import ConfigError, InputError, ProcessesDiffer, ProcessLost
@@ -84,13 +85,13 @@ class ProcessGroup:
     def backward(self, network: nn.Module, last: bool) -> Iterator[None]:
         """Around the forward and backward pass of a part of the batch. Gradients add up, and after the `last`
         part they are the means over the processes."""
-        if not isinstance(network, DistributedDataParallel):
+        if self.size == 1:
             yield
-        elif last:
-            with self._collective():
+        elif isinstance(network, DistributedDataParallel) and not last:
+            with network.no_sync():
                 yield
         else:
-            with network.no_sync():
+            with self._collective():
                 yield
 
     def all_reduce_mean(self, numbers: Tensor) -> None:
@@ -101,6 +102,24 @@ class ProcessGroup:
             dist.all_reduce(numbers)
         self._worked = True
         numbers /= self.size
+
+    def all_reduce_sum(self, numbers: Tensor) -> None:
+        """Replaces the numbers by their sums over the processes."""
+        with self._collective():
+            dist.all_reduce(numbers)
+
+    def all_gather(self, rows: Tensor) -> Tensor:
+        """(R, ...) of each process as (R * size, ...), in the order of ranks."""
+        # gloo knows no bool.
+        own = rows.view(torch.uint8) if rows.dtype == torch.bool else rows
+        whole = own.new_empty(len(own) * self.size, *own.shape[1:])
+        with self._collective():
+            dist.all_gather_into_tensor(whole, own)
+        return whole.view(rows.dtype)
+
+    def mesh(self, device: str) -> DeviceMesh:
+        """All processes in a row, as fully_shard wants them."""
+        return DeviceMesh.from_group(dist.group.WORLD, device)
 
     def on_rank_zero(self, work: Callable[[], T]) -> T | None:
         """Rank 0 does the work; the others wait until it is done and get None."""

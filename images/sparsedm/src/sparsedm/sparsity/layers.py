@@ -126,6 +126,7 @@ class MaskedLayers:
         scaling: Callable[[Tensor], Tensor | None] = lambda weight: None,
     ) -> None:
         self.modules: dict[str, nn.Module] = {}
+        self._weights: dict[str, nn.Parameter] = {}
         self.ranking = ranking or MagnitudeRanking()
         self.pattern: Pattern | None = None
         self.frozen = False
@@ -135,25 +136,30 @@ class MaskedLayers:
             factors = scaling(module.weight.detach())
             if factors is not None:
                 module.register_parameter(SCALING, nn.Parameter(factors))
-            module.masking = self._open(module)
+            self._weights[name] = module._parameters["weight"]
+            module.masking = _open(self._weights[name], module._parameters.get(SCALING))
             module.masked_weight = masked_weight
             module.__class__ = _masked_class(type(module))
             self.modules[name] = module
+        self.size = sum(weight.numel() for weight in self._weights.values())
+        """Number of weights under a mask."""
+
+    def hold(self, rows: Mapping[str, nn.Parameter]) -> None:
+        """From here on works on these rows of the weights and factors, by their names in a state dict; opens
+        all masks."""
+        for name, module in self.modules.items():
+            self._weights[name] = rows[f"{name}.weight"]
+            module.masking = _open(self._weights[name], rows.get(f"{name}.{SCALING}"))
 
     def weights(self) -> Iterator[tuple[str, nn.Parameter, Masking]]:
         """(name, dense weight, masking) of each layer."""
         for name, module in self.modules.items():
-            yield name, module._parameters["weight"], module.masking
+            yield name, self._weights[name], module.masking
 
     def parameters(self) -> Iterator[tuple[nn.Parameter, Tensor]]:
         """(dense weight, mask) of each layer."""
         for _, weight, masking in self.weights():
             yield weight, masking.mask
-
-    @property
-    def size(self) -> int:
-        """Number of weights under a mask."""
-        return sum(weight.numel() for weight, _ in self.parameters())
 
     @torch.no_grad()
     def refresh(self, pattern: Pattern) -> Tensor:
@@ -239,7 +245,7 @@ class MaskedLayers:
         self.pattern = Pattern.parse(described["pattern"]) if described["pattern"] else None
         self.frozen = described["frozen"]
         for name, module in self.modules.items():
-            weight = module._parameters["weight"]
+            weight = self._weights[name]
             fits = self.pattern is not None and weight.shape[1] % self.pattern.m == 0
             module.masking = Masking(
                 masks[name].to(weight.device),
@@ -259,16 +265,15 @@ class MaskedLayers:
     def open(self) -> None:
         """All masks True: the model computes what the dense model does."""
         self.pattern, self.frozen = None, False
-        for module in self.modules.values():
-            module.masking = self._open(module)
-
-    @staticmethod
-    def _open(module: nn.Module) -> Masking:
-        mask = torch.ones_like(module._parameters["weight"], dtype=torch.bool)
-        return Masking(mask, scaling=module._parameters.get(SCALING))
+        for name, module in self.modules.items():
+            module.masking = _open(self._weights[name], module.masking.scaling)
 
     def digest(self) -> str:
         return mask_digest(self.masks())
+
+
+def _open(weight: Tensor, scaling: Tensor | None) -> Masking:
+    return Masking(torch.ones_like(weight, dtype=torch.bool), scaling=scaling)
 
 
 def bake_masks(weights: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -121,6 +121,8 @@ def _memory(config: TrainConfig, model_config: ModelConfig, parameters: int, mas
     sentence = f"Memory for weights and optimizer, {note}: {needed / 2**20:,.0f} MiB"
     if not trains:
         return f"{sentence}."
+    if config.training.sharding == "fsdp":
+        sentence += ", which as many processes as train share equally"
     activations = activation_bytes(model_config, config.training, teacher)
     return (
         f"{sentence}; for activations, in a batch of {config.training.batch_size}: about "

@@ -8,8 +8,13 @@ of the way.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from sparsedm.training.sharding import Held
 
 
 def decay_at(decay: float, updates: int) -> float:
@@ -20,14 +25,14 @@ def decay_at(decay: float, updates: int) -> float:
 class Ema:
     """Averages the parameters of `model` and copies its buffers, under the model's own state-dict keys."""
 
-    def __init__(self, model: nn.Module, decay: float) -> None:
+    def __init__(self, model: nn.Module | Held, decay: float) -> None:
         self.decay = decay
         self.updates = 0
         self.weights: dict[str, Tensor] = {k: v.detach().clone() for k, v in model.state_dict().items()}
         self._parameters = {name for name, _ in model.named_parameters(remove_duplicate=False)}
 
     @torch.no_grad()
-    def update(self, model: nn.Module) -> None:
+    def update(self, model: nn.Module | Held) -> None:
         weight = 1.0 - decay_at(self.decay, self.updates)
         state = model.state_dict()
         averaged = [k for k in state if k in self._parameters]

@@ -50,11 +50,13 @@ from sparsedm.runtime.progress import Console, Pace, RunProgress
 from sparsedm.runtime.report_client import ReportClient
 from sparsedm.runtime.stop import StopSignal
 from sparsedm.sparsity.layers import SCALING, Selection, bake_masks
+from sparsedm.sparsity.masks import mask_digest
 from sparsedm.sparsity.methods import build_method
 from sparsedm.sparsity.pattern import Pattern
 from sparsedm.sparsity.schedule import Stage
 from sparsedm.training.checkpoint import CheckpointStore
 from sparsedm.training.config import LATENT_FORMATS, TrainConfig
+from sparsedm.training.ended import finished_progress, result_of
 from sparsedm.training.generated import open_generated
 from sparsedm.training.inputs import pin_inputs
 from sparsedm.training.learner import Learner, begin
@@ -71,6 +73,7 @@ from sparsedm.training.plan import (
 )
 from sparsedm.training.regression import StageEnd, judge
 from sparsedm.training.run_state import Best
+from sparsedm.training.sharding import hold
 from sparsedm.training.teacher import open_teacher
 from sparsedm.uris import resolve_uri, sources_status
 
@@ -211,9 +214,13 @@ class Finetune:
 
     def begin(self) -> None:
         """Student and EMA start from the dense weights."""
-        config, training, sparsity = self.config, self.config.training, self.config.sparsity
-        self.state = begin(self.dense, self.selection, self.method, training, sparsity.mask_type)
+        config, training, processes = self.config, self.config.training, self.processes
+        mask_type = config.sparsity.mask_type
+        self.state = begin(self.dense, self.selection, self.method, training, mask_type, processes)
         self.layers = self.state.layers
+        self.held_dense = hold(self.dense, training.sharding, processes, self.device)
+        if self.teacher and self.teacher.network is not self.dense:
+            hold(self.teacher.network, training.sharding, processes, self.device)
         self.objective = Objective(
             self.state.student,
             self.teacher.network if self.teacher else None,
@@ -229,7 +236,8 @@ class Finetune:
         for sentence in damaged:
             self.console.say(sentence)
         if checkpoint is None:
-            self.check_start()
+            with self.processes.backward(self.objective.learning, last=True):
+                self.check_start()
             return
         self.state.restore(checkpoint)
         self.progress.history = self.state.history
@@ -355,7 +363,7 @@ class Finetune:
     kept_images = GRID_IMAGES
 
     def _dense_weights(self) -> dict[str, Tensor]:
-        return self.dense.state_dict()
+        return self.held_dense.whole_state()
 
     def _quality(self, measured: dict[str, Measurement]) -> dict[str, Any]:
         return self.evaluator.quality(measured)
@@ -585,13 +593,14 @@ class Finetune:
 
     def _sparsity(self) -> dict[str, Any]:
         """`status.sparsity` of the student under the masks in force."""
-        weights = bake_masks(self.state.student.state_dict(), self.layers.masks())
+        weights = bake_masks(self.state.held.whole_state(), self.state.masks())
         return sparsity_status(weights, *self._exported)
 
     def _save_checkpoint(self) -> None:
-        step, digest = self.state.step, self.layers.digest()
+        step, digest = self.state.step, mask_digest(self.state.masks())
         self.processes.check_same("masks", digest, step)
-        path = self.processes.on_rank_zero(self._save)
+        tensors, described = self.state.snapshot()
+        path = self.processes.on_rank_zero(lambda: self._save(tensors, described))
         if path is not None:
             uri = self._checkpoint_uri(step)
             self.client.update(checkpoint={"uri": uri, "step": step, "maskDigest": digest})
@@ -599,8 +608,8 @@ class Finetune:
     def _checkpoint_uri(self, step: int) -> str:
         return f"{self.config.output.uri}/checkpoints/{self.store.path(step).name}"
 
-    def _save(self) -> Path:
-        path = self.state.save(self.store)
+    def _save(self, tensors: dict[str, Tensor], described: dict[str, Any]) -> Path:
+        path = self.store.save(self.state.step, tensors, described)
         if self.held is not None:
             self.held.publish()
         return path
@@ -614,7 +623,7 @@ class Finetune:
         sparse = {name: weight for name, weight in weights.items() if not name.endswith(f".{SCALING}")}
         for name, masking in self.layers.maskings_of(weights, pattern).items():
             sparse[f"{name}.weight"] = self.method.sparse_weight(weights[f"{name}.weight"], masking)
-        return sparse
+        return self.state.held.whole_state(sparse)
 
     def _evaluate_on_the_way(self, stage: Stage, judged: bool) -> None:
         """Weights of an earlier stage's pattern are no candidates for the best. `judged` where the stage has
@@ -788,38 +797,3 @@ def check_encodes(encoder: TextEncoder, nothing: Tensor) -> None:
             "model.textEncoderUri encodes the empty text otherwise than the data set has it (they differ by "
             f"{100 * difference:.3g} %): name the encoder that made its texts.",
         )
-
-
-def finished_progress(config: TrainConfig, manifest: dict[str, Any]) -> dict[str, Any]:
-    """Progress of a run that had finished before."""
-    steps, rollback = manifest["provenance"]["steps"], manifest["provenance"].get("rollback")
-    trained = rollback["regressedStep"] if rollback else steps
-    return {
-        "step": rollback["step"] if rollback else steps,
-        "totalSteps": steps,
-        "imagesProcessed": trained * config.training.images_per_step,
-        "percent": 100,
-        "display": "100%",
-        "phase": "done",
-        "remainingSeconds": 0,
-        "eta": "0s",
-    }
-
-
-def result_of(config: TrainConfig, manifest: dict[str, Any]) -> dict[str, Any]:
-    """The parts of the report on the end of the run; the same whether it ended now or before."""
-    uri, weights = config.output.uri, manifest["weights"]
-    provenance = manifest["provenance"]
-    return {
-        **{name: provenance[name] for name in ("best", "rollback") if name in provenance},
-        "sparsity": manifest["sparsity"],
-        "macs": manifest["macs"],
-        "fid": manifest["fid"],
-        "model": {
-            "uri": uri,
-            "sha256": weights["sha256"],
-            "sizeBytes": weights["sizeBytes"],
-            "manifestUri": f"{uri}/manifest.json",
-            "sampleGridUri": f"{uri}/{SAMPLES_FILE}",
-        },
-    }

@@ -25,31 +25,41 @@ from sparsedm.training.config import TrainingSpec
 from sparsedm.training.ema import Ema
 from sparsedm.training.recompute import recompute_blocks
 from sparsedm.training.run_state import RunState
+from sparsedm.training.sharding import Shards, hold, is_sharded
 
 LOSS_SCALE = {"init_scale": 2.0**16, "growth_interval": 2000}
 """fp16: initial loss scale, and the steps without overflow after which it doubles."""
 
 
 def begin(
-    dense: nn.Module, selection: Selection, method: Method, training: TrainingSpec, mask_type: str
+    dense: nn.Module,
+    selection: Selection,
+    method: Method,
+    training: TrainingSpec,
+    mask_type: str,
+    processes: ProcessGroup = SINGLE_PROCESS,
 ) -> RunState:
-    """Student and EMA equal to the dense model, open masks, a fresh optimizer."""
+    """Student and EMA equal to the dense model, open masks, a fresh optimizer. Where the student is sharded,
+    the dense model is left on the CPU."""
     device = next(dense.parameters()).device
-    student = copy.deepcopy(dense).requires_grad_(True).train()
+    sharded = is_sharded(training.sharding, processes)
+    student = copy.deepcopy(dense.cpu() if sharded else dense).requires_grad_(True).train()
     ranking = build_ranking(mask_type, training.seed, dense.state_dict())
     layers = MaskedLayers(student, selection.selected, method.masked_weight, ranking, method.scaling)
     if training.gradient_checkpointing:
         recompute_blocks(student)
+    own = hold(student, training.sharding, processes, device)
+    own.mask(layers, method)
     optimizer = method.optimizer(
-        student.parameters(),
+        own.parameters(),
         lr=training.learning_rate,
         betas=training.betas,
         weight_decay=training.weight_decay,
         fused=True,
     )
-    scaler = torch.amp.GradScaler(device.type, enabled=training.precision == "fp16", **LOSS_SCALE)
+    scaler = own.scaler(device.type, enabled=training.precision == "fp16", **LOSS_SCALE)
     noise = torch.Generator(device).manual_seed(training.seed)
-    return RunState(student, Ema(student, training.ema_decay), optimizer, scaler, layers, noise)
+    return RunState(own, Ema(own, training.ema_decay), optimizer, scaler, layers, noise)
 
 
 class Learner:
@@ -73,7 +83,8 @@ class Learner:
         self.stops, self.processes, self.seed = stops, processes, training.seed
         self.parts = training.gradient_accumulation_steps
         self.limit = training.gradient_clip or float("inf")
-        objective.learning = processes.distributed(objective.learning)
+        if not isinstance(state.held, Shards):
+            objective.learning = processes.distributed(objective.learning)
 
     def step(self, step: int, rate: float, moved: float) -> tuple[float, bool]:
         """Step number `step` at a learning rate of `rate`; returns its loss, and whether any process received
@@ -89,8 +100,8 @@ class Learner:
         state.scaler.step(state.optimizer)
         state.scaler.update()
         self.method.after_optimizer(layers.parameters())
-        state.optimizer.zero_grad(set_to_none=True)
-        state.ema.update(state.student)
+        state.held.zero_grad()
+        state.ema.update(state.held)
         return loss, stops
 
     def _gradient(self, step: int) -> tuple[float, bool]:
@@ -105,11 +116,11 @@ class Learner:
             if not math.isfinite(loss):
                 raise Diverged(step, "The loss")
             scaler.unscale_(state.optimizer)
-            norm = nn.utils.clip_grad_norm_(state.student.parameters(), self.limit)
+            norm = state.held.clip(self.limit)
             if torch.isfinite(norm):
                 return loss, stops > 0
             scale = scaler.get_scale()
-            state.optimizer.zero_grad(set_to_none=True)
+            state.held.zero_grad()
             if scaler.is_enabled():
                 scaler.update()
             if not 1.0 <= scaler.get_scale() < scale:
@@ -126,6 +137,7 @@ class Learner:
                 loss = self.objective(part) / self.parts
                 self.state.scaler.scale(loss).backward()
             numbers[0] += loss.detach()
+        self.state.held.take_gradients()
         numbers[1] = float(self.stops())
         self.processes.all_reduce_mean(numbers)
         return numbers

@@ -16,13 +16,13 @@ from torch.utils.checkpoint import checkpoint
 def recompute_blocks(model: nn.Module) -> list[str]:
     """Makes every block of the network recompute; returns the blocks' names. State dict and results stay."""
     names = []
-    for name, block in _blocks(model):
+    for name, block in blocks(model):
         block.forward = partial(checkpoint, block.forward, use_reentrant=False)
         names.append(name)
     return names
 
 
-def _blocks(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+def blocks(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """The entries of the network's lists of modules, and its middle."""
     for name, child in model.named_children():
         if isinstance(child, nn.ModuleList):

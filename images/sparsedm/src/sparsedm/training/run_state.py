@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from sparsedm.decimals import decimal
 from sparsedm.report.curve import Curve
 from sparsedm.sparsity.layers import MaskedLayers
-from sparsedm.training.checkpoint import Checkpoint, CheckpointStore
+from sparsedm.training.checkpoint import Checkpoint
 from sparsedm.training.ema import Ema
 from sparsedm.training.regression import Regression, StageEnd
+from sparsedm.training.sharding import Held
 
 LOSS_SMOOTHING = 0.95
 
@@ -44,14 +45,14 @@ class RunState:
 
     def __init__(
         self,
-        student: nn.Module,
+        held: Held,
         ema: Ema,
         optimizer: torch.optim.Optimizer,
         scaler: torch.amp.GradScaler,
         layers: MaskedLayers,
         noise: torch.Generator,
     ) -> None:
-        self.student = student
+        self.held = held
         self.ema = ema
         self.optimizer = optimizer
         self.scaler = scaler
@@ -72,7 +73,7 @@ class RunState:
 
     def after_refresh(self, flips: Tensor) -> None:
         """They are read after the step, which waits for the GPU anyway."""
-        self._refreshed = flips
+        self._refreshed = self.held.total(flips)
 
     def after_step(self, loss: float, stage: int) -> None:
         self.step += 1
@@ -97,14 +98,21 @@ class RunState:
         known = [s for s in self.stage_flips if size and steps.get(s)]
         return {int(s): self.stage_flips[s] / (size * steps[s]) for s in known}
 
-    def save(self, store: CheckpointStore) -> Path:
-        """Raises ValueError, and writes nothing, where a mask does not keep its pattern."""
+    @property
+    def student(self) -> nn.Module:
+        return self.held.network
+
+    def masks(self) -> dict[str, Tensor]:
+        """Of all processes together, which call it alike."""
+        return {k: self.held.whole(f"{k}.weight", mask) for k, mask in self.layers.masks().items()}
+
+    def snapshot(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and state of a checkpoint, whole on rank 0; all processes call it. Raises ValueError where
+        a mask does not keep its pattern."""
         self.layers.check()
-        tensors = {f"student/{k}": v for k, v in self.student.state_dict().items()}
-        tensors |= {f"ema/{k}": v for k, v in self.ema.weights.items()}
-        for name, parameter in self.student.named_parameters():
-            tensors |= {f"optimizer/{name}/{k}": v for k, v in self.optimizer.state[parameter].items()}
-        tensors |= {f"mask/{k}": v for k, v in self.layers.masks().items()}
+        tensors = {}
+        for key, name, own in self._tensors():
+            tensors[key] = self.held.whole(name, own, everywhere=False)
         if self.best is not None and self.best.weights is not None:
             tensors |= {f"best/{k}": v for k, v in self.best.weights.items()}
         tensors["random/noise"] = self.noise.get_state()
@@ -125,19 +133,31 @@ class RunState:
             "scaler": self.scaler.state_dict(),
             "device": self.noise.device.type,
         }
-        return store.save(self.step, tensors, state)
+        return tensors, state
+
+    def _tensors(self) -> Iterator[tuple[str, str, Tensor]]:
+        """(key in a checkpoint, parameter it belongs to, what this process holds of it)."""
+        for name, own in self.held.state_dict().items():
+            yield f"student/{name}", name, own
+            yield f"ema/{name}", name, self.ema.weights[name]
+        for name, parameter in self.held.named_parameters():
+            for key, own in self.optimizer.state[parameter].items():
+                yield f"optimizer/{name}/{key}", name, own
+        for name, mask in self.layers.masks().items():
+            yield f"mask/{name}", f"{name}.weight", mask
 
     def restore(self, checkpoint: Checkpoint) -> None:
         groups: dict[str, dict[str, Tensor]] = {}
         for key, tensor in checkpoint.tensors.items():
             group, name = key.split("/", 1)
             groups.setdefault(group, {})[name] = tensor
-        self.student.load_state_dict(groups["student"])
+        self.held.restore(groups["student"])
         for name, weight in self.ema.weights.items():
-            weight.copy_(groups["ema"][name])
+            weight.copy_(self.held.own(name, groups["ema"][name]))
         self._restore_optimizer(groups["optimizer"])
         state = checkpoint.state
-        self.layers.restore(groups.get("mask", {}), state["masks"])
+        masks = {k: self.held.own(f"{k}.weight", v) for k, v in groups.get("mask", {}).items()}
+        self.layers.restore(masks, state["masks"])
         self.scaler.load_state_dict(state["scaler"])
         self.step = state["step"]
         self._restore_noise(groups["random"]["noise"], state["device"])
@@ -156,10 +176,13 @@ class RunState:
     def _restore_optimizer(self, tensors: dict[str, Tensor]) -> None:
         """Through the optimizer's own state dict, whose keys are the parameters' positions."""
         own = self.optimizer.state_dict()
-        for position, (name, _) in enumerate(self.student.named_parameters()):
+        for position, (name, _) in enumerate(self.held.named_parameters()):
             prefix = f"{name}/"
-            found = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-            own["state"][position] = found
+            own["state"][position] = {
+                key.removeprefix(prefix): self.held.own(name, tensor) if tensor.dim() else tensor
+                for key, tensor in tensors.items()
+                if key.startswith(prefix)
+            }
         self.optimizer.load_state_dict(own)
 
     def _restore_noise(self, state: Tensor, device: str) -> None:

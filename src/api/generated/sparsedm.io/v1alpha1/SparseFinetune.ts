@@ -434,6 +434,10 @@ export interface ISparseFinetune {
        */
       "compile"?: boolean;
       /**
+       * What each of several processes (one for each GPU, in all pods) holds of the model. "none" is all of it. "fsdp" is its share of weights, gradients, optimizer state, moving average and masks, of the student and of its teacher: for a model that does not fit one GPU. A block is gathered while it computes. Results differ by rounding only, and a run may go on with the other setting.
+       */
+      "sharding"?: "none" | "fsdp";
+      /**
        * Learning rate of AdamW after the warm-up. A decimal string.
        */
       "learningRate"?: string;

@@ -7,7 +7,7 @@ the optimizer; `after_optimizer`. The hooks work in place and on the masked laye
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
 import torch
@@ -38,6 +38,8 @@ class Method:
     def __init__(self, regularization: float = 0.0, l1_decay: float = 0.0) -> None:
         self.regularization = regularization
         self.l1_decay = l1_decay
+        self.total: Callable[[Tensor], Tensor] = lambda own: own
+        """Sums over the processes what each counted in its rows of a weight."""
 
     def masked_weight(self, weight: Tensor, masking: Masking) -> Tensor:
         """W~ of the forward pass, and with it dL/dW of the backward pass."""

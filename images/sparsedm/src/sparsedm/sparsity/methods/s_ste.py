@@ -48,8 +48,8 @@ class SSte(Ste):
     @torch.no_grad()
     def begin_stage(self, weight: Tensor, masking: Masking) -> None:
         soft = soft_threshold(weight, masking.mask, masking.group)
-        square = soft.square().sum().item()
-        masking.scale = (weight * soft).sum().item() / square if square else 1.0
+        product, square = self.total(torch.stack([(weight * soft).sum(), soft.square().sum()])).tolist()
+        masking.scale = product / square if square else 1.0
 
     @torch.no_grad()
     def freeze(self, weight: Tensor, masking: Masking) -> None:

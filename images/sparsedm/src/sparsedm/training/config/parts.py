@@ -29,6 +29,7 @@ from sparsedm.training.config.spec import (
     RAMP_PERCENT,
     REGRESSIONS,
     SCHEDULES,
+    SHARDINGS,
     WEIGHT_SUFFIXES,
     CheckpointSpec,
     DatasetSpec,
@@ -247,7 +248,12 @@ def read_training(r: Reader) -> TrainingSpec:
         gradient_accumulation_steps=r.integer("gradientAccumulationSteps", 1, 1, 1024),
         gradient_checkpointing=r.boolean("gradientCheckpointing", False),
         compile=r.boolean("compile", False),
+        sharding=r.choice("sharding", SHARDINGS, "none"),
     )
+    if spec.compile and spec.sharding == "fsdp":
+        r.complain(
+            "compile", "must be absent with training.sharding fsdp: what gathers a block is not compiled."
+        )
     r.finish()
     return spec
 

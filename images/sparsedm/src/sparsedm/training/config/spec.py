@@ -47,6 +47,7 @@ FREEZE_PERCENT = 80
 """The best of the study's schedules (docs/benchmarks/fashion-mnist-study.md); the paper's are 80, which gives
 five patterns equal parts, and 15."""
 PRECISIONS = ("fp32", "bf16", "fp16")
+SHARDINGS = ("none", "fsdp")
 SPLITS = ("test", "train")
 METRICS = ("fid", "fd")
 """fid is refused without the standard Inception network; fd takes any extractor and is named after it."""
@@ -164,6 +165,7 @@ class TrainingSpec:
     gradient_accumulation_steps: int
     gradient_checkpointing: bool
     compile: bool
+    sharding: str = "none"
 
     @property
     def images_per_step(self) -> int:
@@ -250,8 +252,10 @@ class TrainConfig:
 
     def settings(self) -> dict[str, Any]:
         """The configuration with its defaults filled in, as JSON holds it. A manifest keeps it: defaults
-        may change with a version."""
+        may change with a version. Without training.sharding, which like the number of processes is no part of
+        the experiment: a run goes on with another."""
         fields = {name: value for name, value in asdict(self).items() if name != "given"}
+        fields["training"] = {k: v for k, v in fields["training"].items() if k != "sharding"}
         return json.loads(json.dumps(fields, default=str))
 
     @classmethod
