@@ -147,9 +147,11 @@ it('looks again when another’s Job had the name and is gone', async () => {
 });
 
 describe('a last word that the API server refuses', () => {
-  const finetune = aFinetune();
+  const sources = [{ uri: 's3://data/images', sha256: 'a'.repeat(64) }];
+  const finetune: SparseFinetune = { ...aFinetune(), status: { sources } };
   const job = aJob(finetune, ended('Complete', 'CompletionsReached'));
   const told = {
+    sources: [{ uri: 's3://data/images', sha256: 'c'.repeat(64) }],
     model: { uri: 'pvc://models/shirts', sha256: 'b'.repeat(64) },
     fid: { metric: 'fd-x', sparse: '3' },
     progress: { loss: '0.5' },
@@ -173,14 +175,19 @@ describe('a last word that the API server refuses', () => {
       ['status.model.sha256'],
       { model: { uri: told.model.uri }, fid: told.fid, loss: '0.5' },
     ],
+    [
+      'in what it fetched, of which an earlier report told',
+      ['status.sources[0].sha256'],
+      { model: told.model, fid: told.fid, loss: '0.5', sources },
+    ],
     ['in two parts', ['status.fid.sparse', 'status.progress.history[0].step'], { model: told.model }],
   ])('%s does not keep the run from its end', async (_, fields, want) => {
     const { reconciler, written } = refusing(fields);
     await reconciler.reconcile(key);
     expect(written).toHaveLength(1);
-    const { phase, model, fid, progress } = written[0] ?? {};
+    const { phase, model, fid, progress, sources } = written[0] ?? {};
     expect(phase).toBe('Succeeded');
-    expect({ model, fid, loss: progress?.loss }).toEqual(want);
+    expect({ sources, model, fid, loss: progress?.loss }).toEqual({ sources: told.sources, ...want });
     expect(written[0]?.conditions?.find(({ type }) => type === 'Finished')?.status).toBe('True');
   });
 

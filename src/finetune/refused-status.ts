@@ -4,6 +4,7 @@ import { ApiError } from '../runtime/errors';
 
 /** The parts of a status that come from the trainer. */
 const TOLD = [
+  'sources',
   'attempts',
   'progress',
   'checkpoint',
