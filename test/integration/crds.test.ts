@@ -752,7 +752,13 @@ describe('a SparseFinetune is refused', () => {
       'a bucket for several pods',
       { output: { uri: 's3://models/run' }, trainer: { nodes: 2 } },
       'spec.output.uri',
-      'an output in a bucket is mirrored by one pod',
+      'an output in a bucket or a registry is mirrored by one pod',
+    ],
+    [
+      'an artifact without a tag for the output',
+      { output: { uri: `oci://ghcr.io/team/shirts@sha256:${digest}` } },
+      'spec.output.uri',
+      'oci://REGISTRY/REPOSITORY:TAG',
     ],
     [
       'output inside the image',
@@ -1650,6 +1656,8 @@ describe('a SparseFinetune is accepted', () => {
       ownConfig({ noiseProcess: { kind: 'discrete-betas', betaSchedule: 'cosine', timesteps: 4000 } }),
     ],
     ['an output in a bucket', { output: { uri: 's3://my-bucket/models/run' } }],
+    ['an output in a bucket of Google', { output: { uri: 'gs://my-bucket/models/run' } }],
+    ['an output in a registry', { output: { uri: 'oci://ghcr.io/team/shirts:v1' } }],
     [
       'weights from a bucket, data from a hub, and an extractor from the web',
       {

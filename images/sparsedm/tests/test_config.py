@@ -199,7 +199,8 @@ def test_custom_stages() -> None:
         ("model.pretrained.uri", "s3://b/k.pth", "must be pvc://CLAIM/PATH or file:///PATH, or s3://BUCKET/PATH"),
         ("dataset.uri", "https://me:pw@host/data.tar", "dataset.uri must be pvc://CLAIM/PATH"),
         ("dataset.uri", "hf://owner", "dataset.uri must be pvc://CLAIM/PATH"),
-        ("output.uri", "gs://bucket/out", "output.uri must be pvc://CLAIM/PATH or file:///PATH, or s3://BUCKET"),
+        ("output.uri", "oci://h/r", "must be pvc://CLAIM/PATH or file:///PATH, or s3://BUCKET/PATH, gs://BU"),
+        ("output.uri", "https://h/out", "output.uri must be pvc://CLAIM/PATH or file:///PATH, or s3://BUCKET"),
         ("model.pretrained.uri", "pvc://a/../b", "model.pretrained.uri must be"),
         ("output.uri", "pvc://data-/b", "output.uri must be pvc://CLAIM/PATH"),
         ("output.uri", "pvc://a.-b/c", "output.uri must be pvc://CLAIM/PATH"),
@@ -517,7 +518,7 @@ def test_results_may_lie_elsewhere() -> None:
     assert (moved.output.uri, moved.given["output"]) == ("pvc://models/again", {"uri": "pvc://models/again"})
     assert moved.training == config.training
     with pytest.raises(ConfigError, match="--output must be pvc://CLAIM/PATH"):
-        with_output(config, "gs://models/again")
+        with_output(config, "https://host/again")
 
 
 CRD = yaml.safe_load(

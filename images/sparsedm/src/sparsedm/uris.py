@@ -28,6 +28,8 @@ REMOTE = re.compile(
     rf"|oci://{_HOST}(/[a-z0-9._-]+)+(:[A-Za-z0-9._-]+({_DIGEST})?|{_DIGEST}){_PART}*"
 )
 """A remote URI, as the schema has it."""
+REMOTE_OUTPUT = re.compile(rf"(s3|gs)://.+|oci://{_HOST}(/[a-z0-9._-]+)+:[A-Za-z0-9._-]+")
+"""One of these that can be written: of an artifact its tag."""
 
 
 def is_remote(uri: str) -> bool:

@@ -1,10 +1,11 @@
-"""An output folder in a bucket: worked on in this pod, and mirrored after each step that others may see.
+"""An output folder outside the cluster: worked on in this pod, and mirrored after each step that others may
+see.
 
 What makes something whole is uploaded last: a checkpoint's digests after its tensors, the manifest after
-everything. An object appears when its upload is complete, in however many parts, so nothing is ever half
-there; parts that a killed trainer left are thrown away by the next. Who writes is told by the object
-`.trainer`, which each trainer replaces on condition that nobody else has just done so: a trainer whose mark
-is gone uploads nothing more, but for the file that it has begun.
+everything. A file appears when its upload is complete, in however many parts, so nothing is ever half there;
+parts that a killed trainer left are thrown away by the next. Who writes is told by a mark, which each trainer
+replaces on condition that nobody else has just done so: a trainer whose mark is gone uploads nothing more,
+but for the file that it has begun.
 """
 
 from __future__ import annotations
@@ -13,22 +14,72 @@ import json
 import re
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from sparsedm.errors import InputError, SparseDMError, Superseded
 from sparsedm.files import write_atomically
 from sparsedm.sources.cache import check_path
-from sparsedm.sources.s3 import explained, open_client
 from sparsedm.sources.settings import Settings, trust
 from sparsedm.sources.source import SourceError
 
 MARK = ".trainer"
 RECORD = ".mirrored.json"
-"""Local: for each file what the bucket has, [ETag, size, mtime in ns]."""
+"""Local: for each file what the store has, [version, size, mtime in ns]."""
 _LAST = (re.compile(r"/digest\.json$"), re.compile(r"^checkpoints/latest$"), re.compile(r"^manifest\.json$"))
-ATTEMPTS = 6
+
+
+class Store(Protocol):
+    """A folder of a server, with files by their paths. A version changes with the content. All raise
+    SourceError within `explained`."""
+
+    def explained(self) -> AbstractContextManager[None]: ...
+
+    def listed(self) -> Iterator[tuple[str, str]]:
+        """(path, version) of each file, the mark among them if there is one."""
+        ...
+
+    def download(self, path: str, version: str, place: Path) -> None: ...
+
+    def abandon(self) -> None:
+        """Throws away the parts of uploads that were cut, as far as the server shows them."""
+        ...
+
+    def mark(self, content: bytes, before: str | None) -> str:
+        """Replaces the mark of this version, or puts the first one; returns the new one's version. Raises
+        SourceChanged where somebody else has just done so."""
+        ...
+
+    def marked(self) -> str:
+        """The version of the mark now."""
+        ...
+
+    def upload(self, path: str, file: Path) -> str:
+        """Returns the version."""
+        ...
+
+    def delete(self, path: str) -> None: ...
+
+    def commit(self) -> str | None:
+        """After the uploads and deletions of a step, which some stores show all at once; the mark's version
+        where that has changed with it."""
+        ...
+
+
+def open_store(uri: str, settings: Settings) -> Store:
+    credentials = settings.credentials_of(uri)
+    if uri.startswith("gs://"):
+        from sparsedm.sources.gcs_output import GcsStore
+
+        return GcsStore(uri, credentials)
+    if uri.startswith("oci://"):
+        from sparsedm.sources.oci_output import OciStore
+
+        return OciStore(uri, credentials)
+    from sparsedm.sources.s3_output import S3Store
+
+    return S3Store(uri, credentials)
 
 
 class Bucket:
@@ -36,22 +87,21 @@ class Bucket:
         """`folder` is of this pod alone."""
         trust(settings)
         self._uri, self._folder = uri, folder
-        self._bucket, _, self._key = uri.removeprefix("s3://").partition("/")
-        self._credentials = settings.credentials_of(uri)
-        self._client = open_client(self._credentials, ATTEMPTS)
+        self._secret = settings.credentials_of(uri).secret
+        self._store = open_store(uri, settings)
         self._mark: str | None = None
 
     def pull(self) -> None:
-        """Makes the local folder what the bucket has. Raises SparseDMError."""
+        """Makes the local folder what the store has. Raises SparseDMError."""
         with self._told():
-            record, there = self._record(), dict(self._listed())
-            for path, etag in there.items():
+            record, there = self._record(), dict(self._store.listed())
+            for path, version in there.items():
                 place = self._folder / path
-                if path != MARK and record.get(path, [None])[0] != etag:
+                if path != MARK and record.get(path, [None])[0] != version:
                     check_path(path)
                     place.parent.mkdir(parents=True, exist_ok=True)
-                    self._client.download_file(self._bucket, f"{self._key}/{path}", str(place))
-                    record[path] = [etag, *_state(place)]
+                    self._store.download(path, version, place)
+                    record[path] = [version, *_state(place)]
             for path in [path for path in record if path not in there]:
                 (self._folder / path).unlink(missing_ok=True)
                 del record[path]
@@ -60,21 +110,9 @@ class Bucket:
     def take(self) -> None:
         """The right to write, until another trainer takes it."""
         with self._told():
-            for upload in self._client.list_multipart_uploads(
-                Bucket=self._bucket, Prefix=f"{self._key}/"
-            ).get("Uploads", []):
-                self._client.abort_multipart_upload(
-                    Bucket=self._bucket, Key=upload["Key"], UploadId=upload["UploadId"]
-                )
-            before = dict(self._listed()).get(MARK)
-            condition = {"IfNoneMatch": "*"} if before is None else {"IfMatch": before}
-            put = self._client.put_object(
-                Bucket=self._bucket,
-                Key=f"{self._key}/{MARK}",
-                Body=secrets.token_hex(16).encode(),
-                **condition,
-            )
-            self._mark = put["ETag"]
+            self._store.abandon()
+            before = dict(self._store.listed()).get(MARK)
+            self._mark = self._store.mark(secrets.token_hex(16).encode(), before)
 
     def push(self) -> None:
         """Uploads what is new here, and removes what is gone. Raises Superseded, or SparseDMError."""
@@ -84,19 +122,19 @@ class Bucket:
             new = [path for path, state in files.items() if record.get(path, [None])[1:] != state]
             for path in sorted(new, key=lambda path: (_rank(path), path)):
                 self._check_mark()
-                key = f"{self._key}/{path}"
-                self._client.upload_file(str(self._folder / path), self._bucket, key)
-                etag = self._client.head_object(Bucket=self._bucket, Key=key)["ETag"]
-                record[path] = [etag, *files[path]]
+                record[path] = [self._store.upload(path, self._folder / path), *files[path]]
             # The digests go first, so that what is left of a checkpoint is none.
-            for path in sorted((path for path in record if path not in files), key=_rank, reverse=True):
-                self._client.delete_object(Bucket=self._bucket, Key=f"{self._key}/{path}")
+            gone = sorted((path for path in record if path not in files), key=_rank, reverse=True)
+            for path in gone:
+                self._store.delete(path)
                 del record[path]
+            if new or gone:
+                self._check_mark()
+                self._mark = self._store.commit() or self._mark
             self._write(record)
 
     def _check_mark(self) -> None:
-        found = self._client.head_object(Bucket=self._bucket, Key=f"{self._key}/{MARK}")["ETag"]
-        if found != self._mark:
+        if self._store.marked() != self._mark:
             raise Superseded(f"Another trainer has taken over {self._uri}: this one uploads nothing more.")
 
     def _files(self) -> Iterator[str]:
@@ -105,15 +143,6 @@ class Bucket:
             parts = path.relative_to(self._folder).parts
             if path.is_file() and not any(part.startswith(".") for part in parts):
                 yield "/".join(parts)
-
-    def _listed(self) -> Iterator[tuple[str, str]]:
-        folder = f"{self._key}/"
-        for page in self._client.get_paginator("list_objects_v2").paginate(
-            Bucket=self._bucket, Prefix=folder
-        ):
-            for found in page.get("Contents", []):
-                if not found["Key"].endswith("/"):
-                    yield found["Key"].removeprefix(folder), found["ETag"]
 
     def _record(self) -> dict[str, list[Any]]:
         try:
@@ -126,19 +155,12 @@ class Bucket:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        from boto3.exceptions import Boto3Error
-        from s3transfer.exceptions import S3UploadFailedError
-
         try:
-            with explained("another trainer's mark"):
-                try:
-                    yield
-                except (S3UploadFailedError, Boto3Error) as error:
-                    # The client wraps what happened.
-                    raise (error.__cause__ or error.__context__ or OSError("upload")) from error
+            with self._store.explained():
+                yield
         except SourceError as error:
             kind = SparseDMError if error.retry else InputError
-            words = error.of(self._credentials.secret)
+            words = error.of(self._secret)
             raise kind("OutputNotWritable", f"output.uri {self._uri}: {words}.") from error
 
 

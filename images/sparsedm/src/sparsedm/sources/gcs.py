@@ -22,54 +22,40 @@ DEFAULT_ENDPOINT = "https://storage.googleapis.com"
 SCOPE = "https://www.googleapis.com/auth/devstorage.read_only"
 
 
-class GcsSource:
-    def __init__(self, uri: str, credentials: Credentials) -> None:
-        bucket, _, self._key = uri.removeprefix("gs://").partition("/")
+class Gcs:
+    """A bucket, and who asks."""
+
+    def __init__(self, uri: str, credentials: Credentials, scope: str) -> None:
+        bucket, _, self.key = uri.removeprefix("gs://").partition("/")
         endpoint = (
             credentials.value("STORAGE_EMULATOR_HOST")
             or os.environ.get("STORAGE_EMULATOR_HOST")
             or DEFAULT_ENDPOINT
         )
-        self._objects = f"{endpoint.rstrip('/')}/storage/v1/b/{bucket}/o"
-        self._client = open_client({}, encrypted=endpoint.startswith("https://"))
-        self._identity = _identity(credentials)
+        self.objects = f"{endpoint.rstrip('/')}/storage/v1/b/{bucket}/o"
+        self.uploads = f"{endpoint.rstrip('/')}/upload/storage/v1/b/{bucket}/o"
+        self.client = open_client({}, encrypted=endpoint.startswith("https://"))
+        self._identity = _identity(credentials, scope)
         self._lock = threading.Lock()
-        self._is_file = False
 
-    def list(self) -> Listing:
-        """The object of this very name, else all below it as a folder."""
-        try:
-            found = self._ask(f"{self._objects}/{quote(self._key, safe='')}", {})
-        except SourceError as error:
-            if error.reason != "SourceNotFound":
-                raise
-        else:
-            self._is_file = True
-            return Listing((_entry(found, ""),), is_file=True)
-        entries = tuple(self._below(f"{self._key}/"))
-        if not entries:
-            raise not_found(f"the bucket has neither the object {self._key} nor any below {self._key}/")
-        return Listing(entries, is_file=False)
-
-    def _below(self, folder: str) -> Iterator[Entry]:
+    def below(self, folder: str) -> Iterator[dict[str, Any]]:
+        """What the server says of each object below it."""
         page: str | None = None
         while True:
-            answer = self._ask(self._objects, {"prefix": folder, **({"pageToken": page} if page else {})})
-            for item in answer.get("items", []):
-                if not item["name"].endswith("/"):
-                    yield _entry(item, item["name"].removeprefix(folder))
+            answer = self.ask(self.objects, {"prefix": folder, **({"pageToken": page} if page else {})})
+            yield from (item for item in answer.get("items", []) if not item["name"].endswith("/"))
             page = answer.get("nextPageToken")
             if not page:
                 return
 
-    def _ask(self, url: str, params: dict[str, str]) -> dict[str, Any]:
-        self._authorize()
+    def ask(self, url: str, params: dict[str, str]) -> dict[str, Any]:
+        self.authorize()
         with explained():
-            answer = self._client.get(url, params=params)
+            answer = self.client.get(url, params=params)
             check(answer)
         return answer.json()
 
-    def _authorize(self) -> None:
+    def authorize(self) -> None:
         """With a token that is still valid."""
         from google.auth import exceptions
         from google.auth.transport.requests import Request
@@ -84,20 +70,42 @@ class GcsSource:
                 raise denied("Google gives no token for the service account (RefreshError)") from error
             except exceptions.GoogleAuthError as error:
                 raise unavailable(f"Google gives no token ({type(error).__name__})") from error
-            self._client.headers["Authorization"] = f"Bearer {self._identity.token}"
+            self.client.headers["Authorization"] = f"Bearer {self._identity.token}"
+
+
+class GcsSource(Gcs):
+    def __init__(self, uri: str, credentials: Credentials) -> None:
+        super().__init__(uri, credentials, SCOPE)
+        self._is_file = False
+
+    def list(self) -> Listing:
+        """The object of this very name, else all below it as a folder."""
+        try:
+            found = self.ask(f"{self.objects}/{quote(self.key, safe='')}", {})
+        except SourceError as error:
+            if error.reason != "SourceNotFound":
+                raise
+        else:
+            self._is_file = True
+            return Listing((_entry(found, ""),), is_file=True)
+        folder = f"{self.key}/"
+        entries = tuple(_entry(item, item["name"].removeprefix(folder)) for item in self.below(folder))
+        if not entries:
+            raise not_found(f"the bucket has neither the object {self.key} nor any below {folder}")
+        return Listing(entries, is_file=False)
 
     def read(self, entry: Entry, start: int) -> Iterator[bytes]:
-        self._authorize()
-        name = self._key if self._is_file else f"{self._key}/{entry.path}"
-        url = f"{self._objects}/{quote(name, safe='')}?alt=media&generation={entry.version}"
-        return HttpFile(self._client, url).read(Entry(entry.path, entry.size, None), start)
+        self.authorize()
+        name = self.key if self._is_file else f"{self.key}/{entry.path}"
+        url = f"{self.objects}/{quote(name, safe='')}?alt=media&generation={entry.version}"
+        return HttpFile(self.client, url).read(Entry(entry.path, entry.size, None), start)
 
 
 def _entry(item: dict[str, Any], path: str) -> Entry:
     return Entry(path, int(item["size"]), item["generation"])
 
 
-def _identity(credentials: Credentials) -> Any:
+def _identity(credentials: Credentials, scope: str) -> Any:
     import google.auth
     from google.auth import exceptions
     from google.oauth2 import service_account
@@ -105,7 +113,7 @@ def _identity(credentials: Credentials) -> Any:
     key = credentials.value("service-account.json")
     if key is not None:
         try:
-            return service_account.Credentials.from_service_account_info(json.loads(key), scopes=[SCOPE])
+            return service_account.Credentials.from_service_account_info(json.loads(key), scopes=[scope])
         except (ValueError, exceptions.GoogleAuthError) as error:
             raise SourceError(
                 "SourceDenied",
@@ -115,6 +123,6 @@ def _identity(credentials: Credentials) -> Any:
     if credentials.secret:
         return None
     try:
-        return google.auth.default(scopes=[SCOPE])[0]
+        return google.auth.default(scopes=[scope])[0]
     except exceptions.DefaultCredentialsError:
         return None

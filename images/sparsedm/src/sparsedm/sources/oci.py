@@ -34,59 +34,35 @@ _URI = re.compile(
 )
 
 
-class OciSource:
-    """`digest` pins what a tag stood for when the run began."""
+class Repository:
+    """One of a registry, and who asks."""
 
-    def __init__(self, uri: str, credentials: Credentials, digest: str | None = None) -> None:
+    def __init__(self, uri: str, credentials: Credentials) -> None:
         found = _URI.fullmatch(uri)
         if found is None:
             raise not_found("it is no artifact: write oci://REGISTRY/REPOSITORY:TAG")
         host = found["host"]
-        self._base = f"https://{HOSTS.get(host, host)}/v2/{found['repo']}"
-        self._reference = digest or found["digest"] or found["tag"]
-        self._path = found["path"]
+        self.host = f"https://{HOSTS.get(host, host)}"
+        self.base = f"{self.host}/v2/{found['repo']}"
+        self.reference, self.path = found["digest"] or found["tag"], found["path"]
         self._basic = _basic(credentials, host)
-        self._client = open_client({"Accept": ", ".join(MANIFESTS)})
+        self.client = open_client({"Accept": ", ".join(MANIFESTS)})
 
-    def list(self) -> Listing:
-        """The files of the manifest's layers, or the one that the URI names."""
-        body = self._manifest()
-        digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
-        if self._reference.startswith("sha256:") and self._reference != digest:
-            raise unavailable(f"the manifest arrived with digest {digest}")
-        try:
-            layers = [(each["annotations"][TITLE], each) for each in json.loads(body)["layers"]]
-        except (ValueError, KeyError, TypeError) as error:
-            raise not_found(
-                f"the manifest names no files (layers with {TITLE}): push files with `oras push`"
-            ) from error
-        entries = tuple(
-            Entry("" if title == self._path else title, layer["size"], layer["digest"], _sha256(layer))
-            for title, layer in layers
-            if self._path in (None, title)
-        )
-        if not entries:
-            raise not_found(f"the manifest has no file {self._path}")
-        return Listing(entries, is_file=self._path is not None, revision=digest)
-
-    def _manifest(self) -> bytes:
-        answer = self._get()
-        if answer.status_code == 401:
-            self._log_in(answer.headers.get("www-authenticate", ""))
-            answer = self._get()
+    def ask(self, method: str, url: str, **more: Any) -> httpx2.Response:
+        """The answer of any status; logs in where it is asked to."""
         with explained():
-            check(answer)
-        return answer.content[: LONGEST_MANIFEST + 1]
-
-    def _get(self) -> httpx2.Response:
+            answer = self.client.request(method, url, **more)
+        if answer.status_code != 401:
+            return answer
+        self._log_in(answer.headers.get("www-authenticate", ""))
         with explained():
-            return self._client.get(f"{self._base}/manifests/{self._reference}")
+            return self.client.request(method, url, **more)
 
     def _log_in(self, challenge: str) -> None:
         """Answers what the registry asks for: a token of another server, or name and password."""
         kind, _, rest = challenge.partition(" ")
         if kind.lower() == "basic" and self._basic:
-            self._client.headers["Authorization"] = self._basic
+            self.client.headers["Authorization"] = self._basic
             return
         asked = dict(re.findall(r'(\w+)="([^"]*)"', rest))
         if kind.lower() != "bearer" or not asked.get("realm", "").startswith("https://"):
@@ -100,11 +76,11 @@ class OciSource:
             token = given.get("token") or given["access_token"]
         except (ValueError, KeyError, AttributeError) as error:
             raise denied("its server of tokens gives none") from error
-        self._client.headers["Authorization"] = f"Bearer {token}"
+        self.client.headers["Authorization"] = f"Bearer {token}"
 
-    def read(self, entry: Entry, start: int) -> Iterator[bytes]:
+    def read_blob(self, entry: Entry, start: int) -> Iterator[bytes]:
         """Logs in again where the token has expired since."""
-        blob = HttpFile(self._client, f"{self._base}/blobs/{entry.version}")
+        blob = HttpFile(self.client, f"{self.base}/blobs/{entry.version}")
         # The digest is the version; an ETag is none of the registry's promises.
         bare = Entry(entry.path, entry.size, None)
         try:
@@ -112,9 +88,47 @@ class OciSource:
         except SourceError as error:
             if error.reason not in ("SourceDenied", "CredentialsExpired"):
                 raise
-            self._client.headers.pop("Authorization", None)
-            self._manifest()
+            self.client.headers.pop("Authorization", None)
+            self.manifest()
             yield from blob.read(bare, start)
+
+    def manifest(self) -> bytes:
+        answer = self.ask("GET", f"{self.base}/manifests/{self.reference}")
+        with explained():
+            check(answer)
+        return answer.content[: LONGEST_MANIFEST + 1]
+
+
+class OciSource(Repository):
+    """`digest` pins what a tag stood for when the run began."""
+
+    def __init__(self, uri: str, credentials: Credentials, digest: str | None = None) -> None:
+        super().__init__(uri, credentials)
+        self.reference = digest or self.reference
+
+    def list(self) -> Listing:
+        """The files of the manifest's layers, or the one that the URI names."""
+        body = self.manifest()
+        digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
+        if self.reference.startswith("sha256:") and self.reference != digest:
+            raise unavailable(f"the manifest arrived with digest {digest}")
+        try:
+            layers = [(each["annotations"][TITLE], each) for each in json.loads(body)["layers"]]
+        except (ValueError, KeyError, TypeError) as error:
+            raise not_found(
+                f"the manifest names no files (layers with {TITLE}): push files with `oras push`"
+            ) from error
+        entries = tuple(
+            Entry("" if title == self.path else title, layer["size"], layer["digest"], _sha256(layer))
+            for title, layer in layers
+            if self.path in (None, title)
+        )
+        if not entries:
+            raise not_found(f"the manifest has no file {self.path}")
+        return Listing(entries, is_file=self.path is not None, revision=digest)
+
+    def read(self, entry: Entry, start: int) -> Iterator[bytes]:
+        return self.read_blob(entry, start)
 
 
 def _sha256(layer: dict[str, Any]) -> str | None:

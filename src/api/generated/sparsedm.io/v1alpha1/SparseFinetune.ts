@@ -583,7 +583,7 @@ export interface ISparseFinetune {
      */
     "output": {
       /**
-       * Folder for the model, its manifest, the sample grid, the report and the checkpoints: pvc://CLAIM/PATH in a volume claim of this namespace, or s3://BUCKET/PATH, to which the trainer uploads after each checkpoint (spec.sources). Each run needs a folder of its own.
+       * Folder for the model, its manifest, the sample grid, the report and the checkpoints: pvc://CLAIM/PATH in a volume claim of this namespace, or s3://BUCKET/PATH, gs://BUCKET/PATH or oci://REGISTRY/REPOSITORY:TAG, to which the trainer uploads after each checkpoint (spec.sources). Each run needs a folder, or a tag, of its own.
        */
       "uri": string;
     };

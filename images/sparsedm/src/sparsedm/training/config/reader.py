@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from sparsedm.sparsity.pattern import Pattern
-from sparsedm.uris import REMOTE
+from sparsedm.uris import REMOTE, REMOTE_OUTPUT
 
 _DECIMAL = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
 _DNS_NAME = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 _URI = re.compile(rf"^(?:pvc://(?=[^/]{{1,253}}/){_DNS_NAME}/[^?#]+|file:///[^?#]+)$")
-_OUTPUT_URI = "or s3://BUCKET/PATH"
+_OUTPUT_URI = "or s3://BUCKET/PATH, gs://BUCKET/PATH or oci://REGISTRY/REPOSITORY:TAG"
 _LOCAL_URI = "pvc://CLAIM/PATH or file:///PATH"
 _REMOTE_URI = (
     "or s3://BUCKET/PATH, gs://BUCKET/PATH, https://HOST/PATH, hf://OWNER/REPO[@REVISION][/PATH] or "
@@ -188,7 +188,7 @@ def _number(value: Any) -> float | None:
 
 
 def _is_uri(value: str, output: bool) -> bool:
-    remote = REMOTE.fullmatch(value) and (value.startswith("s3://") or not output)
+    remote = REMOTE.fullmatch(value) and (not output or REMOTE_OUTPUT.fullmatch(value))
     if not remote and not _URI.fullmatch(value):
         return False
     path = value.partition("://")[2]
