@@ -6,11 +6,13 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
+import socket
+import socketserver
 import ssl
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -24,6 +26,10 @@ class Files:
     content: dict[str, bytes] = field(default_factory=dict)
     cuts: list[int] = field(default_factory=list)
     """For each of the next answers with a body: bytes after which the connection ends."""
+    silence: threading.Event | None = None
+    """Until it is set, the next cut is followed by silence; the connection ends after that."""
+    trickle: Callable[[], None] | None = None
+    """Called before each of the small pieces in which bodies are then sent."""
     refusals: list[tuple[int, dict[str, str], bytes]] = field(default_factory=list)
     """Answers instead of the next ones: status, headers, body."""
     needs: dict[str, str] = field(default_factory=dict)
@@ -39,6 +45,9 @@ class Files:
     """Path, Range and Authorization of each request."""
     answer: Callable[[str], Any] = lambda path: None
     """JSON for a path, or the code of a hub's 404, before files are looked for."""
+
+
+TRICKLE_BYTES = 500_000
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -96,9 +105,17 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         cut = self.files.cuts.pop(0) if len(body) > 1 and status < 300 and self.files.cuts else len(body)
-        self.wfile.write(body[:cut])
+        if self.files.trickle is None:
+            self.wfile.write(body[:cut])
+        else:
+            for start in range(0, cut, TRICKLE_BYTES):
+                self.files.trickle()
+                self.wfile.write(body[start : min(cut, start + TRICKLE_BYTES)])
         if cut < len(body):
             self.close_connection = True
+            silence, self.files.silence = self.files.silence, None
+            if silence is not None:
+                silence.wait()
 
 
 @contextmanager
@@ -117,8 +134,54 @@ def web_server(files: Files, tls: ssl.SSLContext | None = None) -> Iterator[str]
         thread.join()
 
 
+BEHIND_PROXY = "files.internal"
+"""A name that no resolver knows, only the proxy."""
+
+
+class _Tunnel(socketserver.StreamRequestHandler):
+    target: tuple[str, int]
+    asked: list[str]
+
+    def handle(self) -> None:
+        self.asked.append(self.rfile.readline().decode().strip())
+        while self.rfile.readline().strip():
+            pass
+        with socket.create_connection(self.target) as upstream:
+            self.wfile.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            back = threading.Thread(target=_copy, args=(upstream, self.connection), daemon=True)
+            back.start()
+            _copy(self.connection, upstream)
+            back.join()
+
+
+def _copy(source: socket.socket, sink: socket.socket) -> None:
+    with suppress(OSError):
+        while part := source.recv(65_536):
+            sink.sendall(part)
+    with suppress(OSError):
+        sink.shutdown(socket.SHUT_WR)
+
+
+@contextmanager
+def connect_proxy(host: str) -> Iterator[tuple[str, list[str]]]:
+    """A proxy that leads every CONNECT to `host`. Yields its URL and the requests that it got."""
+    name, _, port = host.partition(":")
+    asked: list[str] = []
+    handler = type("Tunnel", (_Tunnel,), {"target": (name, int(port)), "asked": asked})
+    with socketserver.ThreadingTCPServer(("localhost", 0), handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        thread.start()
+        try:
+            yield f"http://localhost:{server.server_address[1]}", asked
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 def private_authority(folder: Path) -> tuple[Path, ssl.SSLContext]:
-    """An authority's certificate as PEM, and the TLS settings of a server on localhost that it signed for."""
+    """An authority's certificate as PEM, and the TLS settings of a server that it signed for, on localhost
+    and BEHIND_PROXY."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -131,7 +194,7 @@ def private_authority(folder: Path) -> tuple[Path, ssl.SSLContext]:
     key, own = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
 
     def certificate(subject: str, public: Any, is_ca: bool) -> x509.Certificate:
-        names = x509.SubjectAlternativeName([x509.DNSName("localhost")])
+        names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.DNSName(BEHIND_PROXY)])
         return (
             x509.CertificateBuilder()
             .subject_name(name(subject))

@@ -14,20 +14,30 @@ import tarfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
+from threading import Event, Semaphore
 from typing import Any
 
 import pytest
 
 from serve_tools import FakeEngine
-from source_servers import Files, hub, private_authority, s3_server, web_server
+from source_servers import (
+    BEHIND_PROXY,
+    Files,
+    connect_proxy,
+    hub,
+    private_authority,
+    s3_server,
+    web_server,
+)
 from sparsedm.errors import InputError, SparseDMError
 from sparsedm.runtime.report_client import ReportClient
 from sparsedm.serve.config import read_config
 from sparsedm.serve.engine import Engine
 from sparsedm.serve.service import Service
 from sparsedm.sources.fetch import Meter, Use, fetch_all
-from sparsedm.sources.settings import Credentials, Settings
+from sparsedm.sources.settings import BUNDLE_VARIABLES, Credentials, Settings
 from sparsedm.uris import FETCHED, resolve_uri, sources_status, uri_of, with_uris
 
 BODY = random.Random(0).randbytes(3_000_000)
@@ -36,7 +46,8 @@ DIGEST = hashlib.sha256(BODY).hexdigest()
 
 @pytest.fixture(autouse=True)
 def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in (FETCHED, "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "AWS_CA_BUNDLE", "HF_ENDPOINT", "HF_TOKEN"):
+    proxies = ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy")
+    for name in (FETCHED, *BUNDLE_VARIABLES, "HF_ENDPOINT", "HF_TOKEN", *proxies):
         # Set first, so that what the code sets is taken back.
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
@@ -111,6 +122,65 @@ class TestWeb:
         assert starts[0] == ""
         first, second = (int(start.removeprefix("bytes=").rstrip("-")) for start in starts[1:])
         assert 1_000_000 < first < second
+
+    def test_a_silent_server_is_asked_again(
+        self, files: Files, host: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It says nothing more on the first connection, for as long as the test takes."""
+        monkeypatch.setattr("sparsedm.sources.web.READ_SECONDS", 1.0)
+        files.cuts, files.silence = [1_200_000], Event()
+        silence = files.silence
+        try:
+            assert fetch(f"https://{host}/m/model.safetensors", settings).read_bytes() == BODY
+        finally:
+            silence.set()
+        assert files.asked[-1][1].startswith("bytes=1")
+
+    def test_a_slow_server_is_waited_for_and_its_progress_is_told(
+        self, files: Files, host: str, settings: Settings
+    ) -> None:
+        """It sends a piece when the one before has been reported."""
+        told: list[str] = []
+        reported = Semaphore(1)
+
+        def show(progress: dict[str, Any], urgent: bool) -> None:
+            told.append(progress["display"])
+            reported.release()
+
+        files.trickle = lambda: reported.acquire(timeout=30)
+        seconds = count(step=10)  # so that every piece is due to be told
+        fetch(
+            f"https://{host}/m/model.safetensors", settings, meter=Meter(show, lambda: float(next(seconds)))
+        )
+        assert told[0] == "fetching 0.0 of 3.0 MB"
+        assert len(set(told)) >= len(BODY) // 500_000
+        assert len(files.asked) == 2, "on one connection, after the question how large it is"
+
+    def test_a_proxy_and_what_goes_around_it(
+        self, files: Files, host: str, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        files.content["/data/x.bin"] = BODY
+        keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "s"}
+        place = secret(tmp_path / "s3", **keys, AWS_ENDPOINT_URL=f"https://{BEHIND_PROXY}")
+        settings = replace(settings, credentials=(Credentials("s3://", "reader", place),))
+        with connect_proxy(host) as (proxy, asked):
+            monkeypatch.setenv("HTTPS_PROXY", proxy)
+            monkeypatch.setenv("NO_PROXY", "localhost")
+            assert fetch(f"https://{BEHIND_PROXY}/m/model.safetensors", settings).read_bytes() == BODY
+            assert set(asked) == {f"CONNECT {BEHIND_PROXY}:443 HTTP/1.1"}
+            asked.clear()
+            assert fetch("s3://data/x.bin", settings).read_bytes() == BODY
+            assert {line.rpartition(" ")[0] for line in asked} == {f"CONNECT {BEHIND_PROXY}:443"}
+            asked.clear()
+            files.content["/near.bin"] = b"near"
+            assert fetch(f"https://{host}/near.bin", settings).read_bytes() == b"near"
+            assert asked == []
+            monkeypatch.setenv("NO_PROXY", f"localhost,{BEHIND_PROXY}")
+            with pytest.raises(
+                SparseDMError, match=r"dataset\.uri .*: the connection failed \(ConnectError\)"
+            ):
+                fetch(f"https://{BEHIND_PROXY}/other.bin", settings)
+            assert asked == []
 
     def test_gives_up_and_the_next_goes_on(self, files: Files, host: str, settings: Settings) -> None:
         uri = f"https://{host}/m/model.safetensors"
