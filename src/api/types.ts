@@ -15,6 +15,7 @@ export type Progress = NonNullable<GeneratedFinetuneStatus['progress']>;
 export type CheckpointStatus = NonNullable<GeneratedFinetuneStatus['checkpoint']>;
 export type SparsityStatus = NonNullable<GeneratedFinetuneStatus['sparsity']>;
 export type MacsStatus = NonNullable<GeneratedFinetuneStatus['macs']>;
+export type LatencyStatus = NonNullable<GeneratedFinetuneStatus['latency']>;
 export type DistanceStatus = NonNullable<GeneratedFinetuneStatus['fid']>;
 export type ModelStatus = NonNullable<GeneratedFinetuneStatus['model']>;
 export type AttemptsStatus = NonNullable<GeneratedFinetuneStatus['attempts']>;

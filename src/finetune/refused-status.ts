@@ -10,6 +10,7 @@ const TOLD = [
   'checkpoint',
   'sparsity',
   'macs',
+  'latency',
   'fid',
   'model',
   'best',

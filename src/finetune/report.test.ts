@@ -196,6 +196,7 @@ describe('a trainer’s report', () => {
         'compliant',
       ),
       macs: fields('convention', 'dense', 'sparse', 'totalDense', 'totalSparse', 'reductionPercent'),
+      latency: fields('millisecondsPerImage', 'batchSize', 'device', 'precision', 'sampler', 'steps'),
       fid: fields(
         'metric',
         'samples',
@@ -240,6 +241,7 @@ describe('a trainer’s report', () => {
       'checkpoint',
       'sparsity',
       'macs',
+      'latency',
       'fid',
       'model',
       'best',

@@ -5,6 +5,7 @@ import {
   type BestStatus,
   type CheckpointStatus,
   type DistanceStatus,
+  type LatencyStatus,
   type MacsStatus,
   type ModelStatus,
   type Progress,
@@ -47,6 +48,7 @@ export type FinetuneReport = {
   checkpoint?: CheckpointStatus;
   sparsity?: SparsityStatus;
   macs?: MacsStatus;
+  latency?: LatencyStatus;
   fid?: DistanceStatus;
   model?: ModelStatus;
   best?: BestStatus;
@@ -108,6 +110,14 @@ export const parseFinetuneReport = reader<FinetuneReport>({
     totalSparse: count,
     reductionPercent: decimal,
   }),
+  latency: object<LatencyStatus>({
+    millisecondsPerImage: decimal,
+    batchSize: integer(1, 1_000_000),
+    device: text(128),
+    precision: text(8),
+    sampler: text(64),
+    steps: integer(1, 1_000_000),
+  }),
   fid: object<DistanceStatus>({
     metric: text(64),
     samples: small,
@@ -167,7 +177,8 @@ export function withReport(
 
 /** The status with every part of a report but its progress. */
 export function withParts(status: SparseFinetuneStatus, report: FinetuneReport): SparseFinetuneStatus {
-  const { sources, checkpoint, sparsity, macs, fid, model, best, rollback, attempt, trainer } = report;
+  const { sources, checkpoint, sparsity, macs, latency, fid, model, best, rollback, attempt, trainer } =
+    report;
   return {
     ...status,
     ...defined({
@@ -175,6 +186,7 @@ export function withParts(status: SparseFinetuneStatus, report: FinetuneReport):
       checkpoint,
       sparsity,
       macs,
+      latency,
       fid,
       model,
       best,

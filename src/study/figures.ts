@@ -14,9 +14,17 @@ export type Group = {
   deviation: number | undefined;
   /** Mean multiply-accumulates per image and step; undefined where none were reported. */
   macs: number | undefined;
+  /** Mean time for an image in milliseconds; undefined where none was reported, or on several devices. */
+  latency: number | undefined;
+  /** On which device that was measured. */
+  device: string | undefined;
   /** Whether no other has both as few MACs and as small a distance; false without MACs. */
   onFront: boolean;
+  /** The same with latency in place of MACs, among those on the same device. */
+  onLatencyFront: boolean;
 };
+
+type Summary = Omit<Group, 'onFront' | 'onLatencyFront'>;
 
 type Measured = StudyRun & { distance: string; metric: string };
 
@@ -40,33 +48,52 @@ export function groupsOf(runs: readonly StudyRun[]): Group[] {
   );
   const groups = [...members.values()].flatMap(summarise);
   return groups
-    .map((group) => ({ ...group, onFront: isOnFront(group, groups) }))
+    .map((group) => ({
+      ...group,
+      onFront: isOnFront(group, groups, ({ macs }) => macs),
+      onLatencyFront: isOnFront(
+        group,
+        groups.filter(({ device }) => device === group.device),
+        ({ latency }) => latency,
+      ),
+    }))
     .sort((a, b) => a.distance - b.distance);
 }
 
-function summarise(runs: readonly Measured[]): Omit<Group, 'onFront'>[] {
+function summarise(runs: readonly Measured[]): Summary[] {
   const [first] = runs;
   if (first === undefined) return [];
   const { pattern, method, layers, metric } = first;
   const distances = runs.map((run) => Number(run.distance));
   const macs = runs.flatMap((run) => run.macs ?? []);
+  const latencies = runs.flatMap((run) => (run.latencyMilliseconds === undefined ? [] : [run]));
+  const [device, ...others] = new Set(latencies.map((run) => run.device));
+  const times = others.length > 0 ? [] : latencies.map((run) => Number(run.latencyMilliseconds));
   return [
     {
       ...{ pattern, method, layers, metric, runs: runs.length },
       distance: mean(distances),
       deviation: deviation(distances),
       macs: macs.length === 0 ? undefined : mean(macs),
+      latency: times.length === 0 ? undefined : mean(times),
+      device: times.length === 0 ? undefined : device,
     },
   ];
 }
 
-function isOnFront(group: Omit<Group, 'onFront'>, all: readonly Omit<Group, 'onFront'>[]): boolean {
-  const { macs, distance, metric } = group;
-  if (macs === undefined) return false;
+function isOnFront(
+  group: Summary,
+  all: readonly Summary[],
+  costOf: (one: Summary) => number | undefined,
+): boolean {
+  const { distance, metric } = group;
+  const cost = costOf(group);
+  if (cost === undefined) return false;
   return !all.some((other) => {
-    if (other.macs === undefined || other.metric !== metric) return false;
-    const isAsGood = other.macs <= macs && other.distance <= distance;
-    return isAsGood && (other.macs < macs || other.distance < distance);
+    const otherCost = costOf(other);
+    if (otherCost === undefined || other.metric !== metric) return false;
+    const isAsGood = otherCost <= cost && other.distance <= distance;
+    return isAsGood && (otherCost < cost || other.distance < distance);
   });
 }
 

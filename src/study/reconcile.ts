@@ -16,13 +16,14 @@ import { configMaps, type ConfigMap } from '../kube/resources';
 import type { Store } from '../runtime/cache/store';
 import type { Clock } from '../runtime/clock';
 import type { Reconciler, ReconcileResult } from '../runtime/controller';
+import { defined } from '../runtime/defined';
 import { isAlreadyExists } from '../runtime/errors';
 import type { EventRecorder } from '../runtime/events';
 import type { ObjectKey } from '../runtime/objects';
 import { refusalFrom, RETRY_REFUSED_MS, type Refusal } from '../workload/refusal';
 import { cellsOf, type Cell } from './cells';
 import { groupsOf } from './figures';
-import { plotOf } from './plot';
+import { latencyPlotOf, plotOf } from './plot';
 import { isActive, refusedRun, updatedRun, waitingRun } from './runs';
 import { buildStatus, due, isFinished, transitions, type Observed } from './status';
 import { csvOf, markdownOf } from './table';
@@ -147,7 +148,7 @@ export function createStudyReconciler({
   async function writeResults(study: SparseStudy, runs: readonly StudyRun[]): Promise<void> {
     const { name, namespace = '' } = study.metadata;
     const groups = groupsOf(runs);
-    const plot = plotOf(name, groups);
+    const plots = { 'pareto.svg': plotOf(name, groups), 'pareto-latency.svg': latencyPlotOf(name, groups) };
     const object: ConfigMap = {
       apiVersion: 'v1',
       kind: 'ConfigMap',
@@ -160,7 +161,7 @@ export function createStudyReconciler({
       data: {
         'runs.csv': csvOf(runs),
         'table.md': markdownOf(name, groups),
-        ...(plot === undefined ? {} : { 'pareto.svg': plot }),
+        ...defined(plots),
       },
     };
     await client.apply(configMaps, object);

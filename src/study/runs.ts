@@ -1,5 +1,5 @@
 /** The rows of a study's table, from its cells and their SparseFinetunes. */
-import type { SparseFinetune, StudyRun } from '../api/types';
+import type { LatencyStatus, MacsStatus, SparseFinetune, StudyRun } from '../api/types';
 import { findCondition } from '../kube/conditions';
 import { defined } from '../runtime/defined';
 import { cutToLength } from '../runtime/text';
@@ -41,17 +41,23 @@ export function updatedRun(run: StudyRun, finetune: SparseFinetune | undefined):
 }
 
 function figuresOf({ status = {} }: SparseFinetune): Partial<StudyRun> {
-  const { fid, macs, model, rollback } = status;
+  const { fid, macs, latency, model, rollback } = status;
   // Its model has another pattern than the row.
   if (rollback !== undefined) return defined({ modelUri: model?.uri });
   return defined({
     metric: fid?.metric,
     denseDistance: fid?.dense,
     distance: fid?.sparse,
-    denseMacs: macs?.totalDense,
-    macs: macs?.totalSparse,
+    ...costOf(macs, latency),
     modelUri: model?.uri,
   });
+}
+
+function costOf(macs: MacsStatus | undefined, latency: LatencyStatus | undefined): Partial<StudyRun> {
+  return {
+    ...defined({ denseMacs: macs?.totalDense, macs: macs?.totalSparse }),
+    ...defined({ latencyMilliseconds: latency?.millisecondsPerImage, device: latency?.device }),
+  };
 }
 
 function identity({ name, pattern, method, layers, seed }: StudyRun): Omit<StudyRun, 'phase'> {

@@ -3,7 +3,7 @@ import type { SparseFinetuneSpec, SparseStudy, SparseStudySpec, StudyRun } from 
 import { findCondition } from '../kube/conditions';
 import { cellsOf } from './cells';
 import { bestOf, groupsOf, isMeasured } from './figures';
-import { plotOf } from './plot';
+import { latencyPlotOf, plotOf } from './plot';
 import { hasEnded, isActive, updatedRun } from './runs';
 import { buildStatus, due, transitions, type Observed } from './status';
 import { csvOf, markdownOf } from './table';
@@ -152,6 +152,36 @@ describe('figures', () => {
     expect(groupsOf([...measured, other]).filter(({ onFront }) => onFront)).toHaveLength(3);
   });
 
+  it('have a front of latency of their own, on each device', () => {
+    const timed = (
+      name: string,
+      distance: string,
+      latencyMilliseconds: string,
+      more: Partial<StudyRun> = {},
+    ) => aRun(name, { ...{ metric: 'fd', distance, latencyMilliseconds, device: 'H200', macs: 1 }, ...more });
+    const groups = groupsOf([
+      timed('a', '12', '4.00'),
+      timed('b', '14', '6.00', { seed: 1 }),
+      timed('c', '14', '9.00', { method: 'asp' }),
+      timed('d', '15', '1.00', { method: 'cast', device: 'A100' }),
+      timed('e', '16', '1.00', { method: 'dense' }),
+      timed('f', '16', '1.00', { method: 'dense', seed: 1, device: 'A100' }),
+    ]);
+    expect(groups.map(({ method, latency, onLatencyFront }) => [method, latency, onLatencyFront])).toEqual([
+      ['ste', 5, true],
+      ['asp', 9, false],
+      ['cast', 1, true],
+      ['dense', undefined, false],
+    ]);
+    const table = markdownOf('grid', groups);
+    expect(table).toContain('| 5.00 ms on H200 | MACs, latency |');
+    expect(table).toContain('| dense | default | 2 | fd | 16.00 ± 0.00 | 0.00 M |  |  |');
+    const plot = latencyPlotOf('grid', groups) ?? '';
+    expect(plot).toContain('Latency of one image on H200, ms');
+    expect(plot.match(/<circle/g)).toHaveLength(2);
+    expect(latencyPlotOf('grid', groupsOf(measured))).toBeUndefined();
+  });
+
   it('have no front without MACs', () => {
     expect(groupsOf([aRun('a', { metric: 'fd', distance: '1' })])).toMatchObject([{ onFront: false }]);
   });
@@ -159,16 +189,16 @@ describe('figures', () => {
   it('are a CSV with a line for each run', () => {
     const lines = csvOf(measured).split('\r\n');
     expect(lines[0]).toBe(
-      'name,pattern,method,layers,seed,phase,metric,denseDistance,distance,denseMacs,macs,modelUri,message',
+      'name,pattern,method,layers,seed,phase,metric,denseDistance,distance,denseMacs,macs,latencyMilliseconds,device,modelUri,message',
     );
-    expect(lines[1]).toBe('a,2:4,ste,default,0,Succeeded,fd,,12,,40000000,,');
-    expect(lines[5]).toBe('e,2:4,ste,default,0,Failed,,,,,,,"no, ""really"""');
+    expect(lines[1]).toBe('a,2:4,ste,default,0,Succeeded,fd,,12,,40000000,,,,');
+    expect(lines[5]).toBe('e,2:4,ste,default,0,Failed,,,,,,,,,"no, ""really"""');
     expect(lines).toHaveLength(7);
   });
 
   it('are a table', () => {
     expect(markdownOf('grid', groupsOf(measured))).toContain(
-      '| 2:4 | ste | default | 2 | fd | 13.00 ± 1.41 | 40.00 M | yes |',
+      '| 2:4 | ste | default | 2 | fd | 13.00 ± 1.41 | 40.00 M |  | MACs |',
     );
   });
 
@@ -198,11 +228,13 @@ describe('rows', () => {
       phase: 'Succeeded' as const,
       fid: { metric: 'fd', dense: '11.2', sparse: '12.2' },
       macs: { totalDense: 75, totalSparse: 40 },
+      latency: { millisecondsPerImage: '8.50', device: 'H200' },
       model: { uri: 'pvc://models/grid/grid-1' },
     };
     expect(updatedRun(aRun('grid-1', { phase: 'Waiting' }), finetune(status))).toEqual(
       aRun('grid-1', {
         ...{ metric: 'fd', denseDistance: '11.2', distance: '12.2', denseMacs: 75, macs: 40 },
+        ...{ latencyMilliseconds: '8.50', device: 'H200' },
         modelUri: 'pvc://models/grid/grid-1',
       }),
     );

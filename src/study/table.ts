@@ -14,6 +14,8 @@ const COLUMNS = [
   'distance',
   'denseMacs',
   'macs',
+  'latencyMilliseconds',
+  'device',
   'modelUri',
   'message',
 ] as const satisfies readonly (keyof StudyRun)[];
@@ -29,11 +31,14 @@ function cell(value: string | number | undefined): string {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-/** Means over the seeds, the least distance first; those on the front of distance and MACs are marked. */
+/** Means over the seeds, the least distance first; those on a front of distance and cost are marked. */
 export function markdownOf(title: string, groups: readonly Group[]): string {
-  const rows = groups.map(({ pattern, method, layers, runs, metric, distance, deviation, macs, onFront }) => {
+  const devices = new Set(groups.flatMap(({ device }) => device ?? []));
+  const rows = groups.map((group) => {
+    const { pattern, method, layers, runs, metric, distance, deviation, macs, latency, device } = group;
     const spread = deviation === undefined ? '' : ` ± ${deviation.toFixed(2)}`;
     const million = macs === undefined ? '' : `${(macs / 1e6).toFixed(2)} M`;
+    const where = devices.size > 1 ? ` on ${device ?? ''}` : '';
     const row = [
       pattern,
       method,
@@ -42,20 +47,26 @@ export function markdownOf(title: string, groups: readonly Group[]): string {
       metric,
       `${distance.toFixed(2)}${spread}`,
       million,
-      onFront ? 'yes' : '',
+      latency === undefined ? '' : `${latency.toFixed(2)} ms${where}`,
+      frontsOf(group),
     ];
     return `| ${row.join(' | ')} |`;
   });
   return [
     `# ${title}`,
     '',
-    '| Pattern | Method | Layers | Runs | Metric | Distance | MACs | On the front |',
-    '| --- | --- | --- | --- | --- | --- | --- | --- |',
+    '| Pattern | Method | Layers | Runs | Metric | Distance | MACs | Latency | On the front of |',
+    '| --- | --- | --- | --- | --- | --- | --- | --- | --- |',
     ...rows,
     '',
     'Distance: mean over the seeds ± sample standard deviation, lower is better; it is the FID only where the metric is fid.',
     'MACs: multiply-accumulates of the sparse model, per image and step, with attention.',
-    'On the front: no other row has both as few MACs and as small a distance.',
+    `Latency: time for one image of the sparse model${devices.size === 1 ? ` on ${[...devices].join('')}` : ''}, with dense products, zeros included; absent where runs of a row had several devices.`,
+    'On the front: no other row has both as few MACs (or as small a latency on that device) and as small a distance.',
     '',
   ].join('\n');
+}
+
+function frontsOf({ onFront, onLatencyFront }: Group): string {
+  return [...(onFront ? ['MACs'] : []), ...(onLatencyFront ? ['latency'] : [])].join(', ');
 }

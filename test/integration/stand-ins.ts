@@ -203,6 +203,7 @@ export const results = {
     totalSparse: 600,
     reductionPercent: '50.0',
   },
+  latency: { millisecondsPerImage: '8.50', batchSize: 1, device: 'CPU (test)', precision: 'fp32' },
   fid: {
     metric: 'fd-fashion-mnist-cnn',
     samples: 500,

@@ -95,12 +95,14 @@ describe('a study', () => {
       ...{ name: 'grid-3', pattern: '2:4', method: 'ste', layers: 'default', seed: 1, phase: 'Succeeded' },
       ...{ metric: 'fd-fashion-mnist-cnn', denseDistance: '100.0', distance: '14.0' },
       ...{ denseMacs: 1100, macs: 600, modelUri: 'pvc://models/studies/grid-3' },
+      ...{ latencyMilliseconds: '8.50', device: 'CPU (test)' },
     });
     const key = { namespace: server.namespace, name: 'grid-results' };
     const data = (await server.client.get(configMaps, key))?.data;
     expect(data?.['table.md']).toContain('| 2:4 | ste | default | 2 | fd-fashion-mnist-cnn | 13.00 ± 1.41 |');
     expect(data?.['runs.csv']?.split('\r\n')).toHaveLength(6);
     expect(data?.['pareto.svg']).toMatch(/^<svg /);
+    expect(data?.['pareto-latency.svg']).toContain('Latency of one image on CPU (test), ms');
 
     // A change that changes nothing makes it look again.
     const before = await writesOf(userAgent, server.namespace);

@@ -88,6 +88,9 @@ def test_a_figure_stands_beside_all_it_depends_on(
     digest = load_extractor(place.extractor)[2]
     assert fid["extractorDigest"] == digest
     assert fid["weights"] == provenance["weights"] == "EMA, decay 0.99"
+    latency = provenance["latency"]
+    assert float(latency["millisecondsPerImage"]) > 0
+    assert (latency["batchSize"], latency["device"]) == (1, provenance["device"])
     assert re.fullmatch("sha256:[0-9a-f]{64}", fid["referenceDigest"])
 
 

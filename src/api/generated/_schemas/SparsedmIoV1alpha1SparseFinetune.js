@@ -1,6 +1,6 @@
 import { formats } from "@kubernetes-models/validate";
-export const validate = validate139;
-const schema75 = {
+export const validate = validate141;
+const schema77 = {
   "type": "object",
   "properties": {
     "apiVersion": {
@@ -16,17 +16,17 @@ const schema75 = {
       "$ref": "8kY0fM9MoqgaV2toBa5ACfQOK9uOj1ubGUqWUcBcyg"
     },
     "status": {
-      "$ref": "mVJK9SHy5WK9z230f9ujIqVNK9cEG4ORWrWhqCNb8"
+      "$ref": "pfBV8K4IW0BCSlR64atZSp1HuDsk2YHu1nQvs0"
     }
   },
   "required": ["spec", "apiVersion", "kind"],
   "$id": "sparsedm.io.v1alpha1.SparseFinetune"
 };
-const schema76 = {
+const schema78 = {
   "type": "string",
   "enum": ["sparsedm.io/v1alpha1"]
 };
-function validate140(data, {
+function validate142(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -56,7 +56,7 @@ function validate140(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema76.enum
+        allowedValues: schema78.enum
       }
     };
     if (vErrors === null) {
@@ -66,14 +66,14 @@ function validate140(data, {
     }
     errors++;
   }
-  validate140.errors = vErrors;
+  validate142.errors = vErrors;
   return errors === 0;
 }
-const schema77 = {
+const schema79 = {
   "type": "string",
   "enum": ["SparseFinetune"]
 };
-function validate142(data, {
+function validate144(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -103,7 +103,7 @@ function validate142(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema77.enum
+        allowedValues: schema79.enum
       }
     };
     if (vErrors === null) {
@@ -113,15 +113,15 @@ function validate142(data, {
     }
     errors++;
   }
-  validate142.errors = vErrors;
+  validate144.errors = vErrors;
   return errors === 0;
 }
-const schema78 = {
+const schema80 = {
   "nullableRef": "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta#"
 };
-const schema79 = {};
-import { validate as validate145 } from "@kubernetes-models/apimachinery/_schemas/IoK8sApimachineryPkgApisMetaV1ObjectMeta";
-function validate144(data, {
+const schema81 = {};
+import { validate as validate147 } from "@kubernetes-models/apimachinery/_schemas/IoK8sApimachineryPkgApisMetaV1ObjectMeta";
+function validate146(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -130,20 +130,20 @@ function validate144(data, {
   let vErrors = null;
   let errors = 0;
   if (data !== null) {
-    if (!validate145(data, {
+    if (!validate147(data, {
       instancePath,
       parentData,
       parentDataProperty,
       rootData
     })) {
-      vErrors = vErrors === null ? validate145.errors : vErrors.concat(validate145.errors);
+      vErrors = vErrors === null ? validate147.errors : vErrors.concat(validate147.errors);
       errors = vErrors.length;
     }
   }
-  validate144.errors = vErrors;
+  validate146.errors = vErrors;
   return errors === 0;
 }
-const schema80 = {
+const schema82 = {
   "type": "object",
   "required": ["model", "dataset", "output"],
   "properties": {
@@ -203,7 +203,7 @@ const schema80 = {
     }
   }
 };
-const schema81 = {
+const schema83 = {
   "type": "object",
   "properties": {
     "architecture": {
@@ -1759,13 +1759,13 @@ function validate27(data, {
   validate27.errors = vErrors;
   return errors === 0;
 }
-const schema82 = {
+const schema84 = {
   "type": "string",
   "enum": ["pretrained", "random"],
   "default": "pretrained",
   "nullable": true
 };
-function validate153(data, {
+function validate155(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1795,7 +1795,7 @@ function validate153(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema82.enum
+        allowedValues: schema84.enum
       }
     };
     if (vErrors === null) {
@@ -1805,10 +1805,10 @@ function validate153(data, {
     }
     errors++;
   }
-  validate153.errors = vErrors;
+  validate155.errors = vErrors;
   return errors === 0;
 }
-const schema83 = {
+const schema85 = {
   "type": "object",
   "required": ["uri"],
   "properties": {
@@ -1919,7 +1919,7 @@ function validate65(data, {
   validate65.errors = vErrors;
   return errors === 0;
 }
-function validate155(data, {
+function validate157(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1983,7 +1983,7 @@ function validate155(data, {
       }
     }
   }
-  validate155.errors = vErrors;
+  validate157.errors = vErrors;
   return errors === 0;
 }
 const schema27 = {
@@ -2036,7 +2036,7 @@ function validate66(data, {
   validate66.errors = vErrors;
   return errors === 0;
 }
-const schema84 = {
+const schema86 = {
   "type": "object",
   "required": ["pretrained"],
   "properties": {
@@ -2055,7 +2055,7 @@ const schema84 = {
   },
   "nullable": true
 };
-const schema85 = {
+const schema87 = {
   "type": "object",
   "required": ["uri"],
   "properties": {
@@ -2067,7 +2067,7 @@ const schema85 = {
     }
   }
 };
-function validate164(data, {
+function validate166(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2130,10 +2130,10 @@ function validate164(data, {
     }
     errors++;
   }
-  validate164.errors = vErrors;
+  validate166.errors = vErrors;
   return errors === 0;
 }
-function validate160(data, {
+function validate162(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2208,21 +2208,21 @@ function validate160(data, {
       }
     }
     if (data.pretrained !== undefined) {
-      if (!validate164(data.pretrained, {
+      if (!validate166(data.pretrained, {
         instancePath: instancePath + "/pretrained",
         parentData: data,
         parentDataProperty: "pretrained",
         rootData
       })) {
-        vErrors = vErrors === null ? validate164.errors : vErrors.concat(validate164.errors);
+        vErrors = vErrors === null ? validate166.errors : vErrors.concat(validate166.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate160.errors = vErrors;
+  validate162.errors = vErrors;
   return errors === 0;
 }
-function validate149(data, {
+function validate151(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2265,24 +2265,24 @@ function validate149(data, {
       }
     }
     if (data.initialization !== undefined) {
-      if (!validate153(data.initialization, {
+      if (!validate155(data.initialization, {
         instancePath: instancePath + "/initialization",
         parentData: data,
         parentDataProperty: "initialization",
         rootData
       })) {
-        vErrors = vErrors === null ? validate153.errors : vErrors.concat(validate153.errors);
+        vErrors = vErrors === null ? validate155.errors : vErrors.concat(validate155.errors);
         errors = vErrors.length;
       }
     }
     if (data.pretrained !== undefined) {
-      if (!validate155(data.pretrained, {
+      if (!validate157(data.pretrained, {
         instancePath: instancePath + "/pretrained",
         parentData: data,
         parentDataProperty: "pretrained",
         rootData
       })) {
-        vErrors = vErrors === null ? validate155.errors : vErrors.concat(validate155.errors);
+        vErrors = vErrors === null ? validate157.errors : vErrors.concat(validate157.errors);
         errors = vErrors.length;
       }
     }
@@ -2298,13 +2298,13 @@ function validate149(data, {
       }
     }
     if (data.teacher !== undefined) {
-      if (!validate160(data.teacher, {
+      if (!validate162(data.teacher, {
         instancePath: instancePath + "/teacher",
         parentData: data,
         parentDataProperty: "teacher",
         rootData
       })) {
-        vErrors = vErrors === null ? validate160.errors : vErrors.concat(validate160.errors);
+        vErrors = vErrors === null ? validate162.errors : vErrors.concat(validate162.errors);
         errors = vErrors.length;
       }
     }
@@ -2324,10 +2324,10 @@ function validate149(data, {
     }
     errors++;
   }
-  validate149.errors = vErrors;
+  validate151.errors = vErrors;
   return errors === 0;
 }
-const schema86 = {
+const schema88 = {
   "type": "object",
   "required": ["format"],
   "properties": {
@@ -2357,11 +2357,11 @@ const schema86 = {
     }
   }
 };
-const schema87 = {
+const schema89 = {
   "type": "string",
   "enum": ["fashion-mnist", "cifar10", "celeba", "image-folder", "imagenet256-features", "imagenet512-features", "mscoco256-features", "emoji-features", "generated", "prompts", "recording"]
 };
-function validate171(data, {
+function validate173(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2391,7 +2391,7 @@ function validate171(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema87.enum
+        allowedValues: schema89.enum
       }
     };
     if (vErrors === null) {
@@ -2401,7 +2401,7 @@ function validate171(data, {
     }
     errors++;
   }
-  validate171.errors = vErrors;
+  validate173.errors = vErrors;
   return errors === 0;
 }
 const schema33 = {
@@ -2471,13 +2471,13 @@ function validate72(data, {
   validate72.errors = vErrors;
   return errors === 0;
 }
-const schema88 = {
+const schema90 = {
   "type": "integer",
   "minimum": 1,
   "maximum": 10000000,
   "nullable": true
 };
-function validate175(data, {
+function validate177(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2537,7 +2537,7 @@ function validate175(data, {
       errors++;
     }
   }
-  validate175.errors = vErrors;
+  validate177.errors = vErrors;
   return errors === 0;
 }
 const schema39 = {
@@ -2640,13 +2640,13 @@ function validate135(data, {
   validate135.errors = vErrors;
   return errors === 0;
 }
-const schema89 = {
+const schema91 = {
   "type": "integer",
   "minimum": 16,
   "maximum": 4096,
   "nullable": true
 };
-function validate179(data, {
+function validate181(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2706,7 +2706,7 @@ function validate179(data, {
       errors++;
     }
   }
-  validate179.errors = vErrors;
+  validate181.errors = vErrors;
   return errors === 0;
 }
 const schema30 = {
@@ -2759,7 +2759,7 @@ function validate69(data, {
   validate69.errors = vErrors;
   return errors === 0;
 }
-function validate170(data, {
+function validate172(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2785,13 +2785,13 @@ function validate170(data, {
       errors++;
     }
     if (data.format !== undefined) {
-      if (!validate171(data.format, {
+      if (!validate173(data.format, {
         instancePath: instancePath + "/format",
         parentData: data,
         parentDataProperty: "format",
         rootData
       })) {
-        vErrors = vErrors === null ? validate171.errors : vErrors.concat(validate171.errors);
+        vErrors = vErrors === null ? validate173.errors : vErrors.concat(validate173.errors);
         errors = vErrors.length;
       }
     }
@@ -2818,13 +2818,13 @@ function validate170(data, {
       }
     }
     if (data.samples !== undefined) {
-      if (!validate175(data.samples, {
+      if (!validate177(data.samples, {
         instancePath: instancePath + "/samples",
         parentData: data,
         parentDataProperty: "samples",
         rootData
       })) {
-        vErrors = vErrors === null ? validate175.errors : vErrors.concat(validate175.errors);
+        vErrors = vErrors === null ? validate177.errors : vErrors.concat(validate177.errors);
         errors = vErrors.length;
       }
     }
@@ -2851,13 +2851,13 @@ function validate170(data, {
       }
     }
     if (data.imageSize !== undefined) {
-      if (!validate179(data.imageSize, {
+      if (!validate181(data.imageSize, {
         instancePath: instancePath + "/imageSize",
         parentData: data,
         parentDataProperty: "imageSize",
         rootData
       })) {
-        vErrors = vErrors === null ? validate179.errors : vErrors.concat(validate179.errors);
+        vErrors = vErrors === null ? validate181.errors : vErrors.concat(validate181.errors);
         errors = vErrors.length;
       }
     }
@@ -2888,10 +2888,10 @@ function validate170(data, {
     }
     errors++;
   }
-  validate170.errors = vErrors;
+  validate172.errors = vErrors;
   return errors === 0;
 }
-const schema90 = {
+const schema92 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -2925,13 +2925,13 @@ const schema90 = {
   },
   "nullable": true
 };
-const schema91 = {
+const schema93 = {
   "type": "string",
   "maxLength": 5,
   "default": "2:4",
   "nullable": true
 };
-function validate184(data, {
+function validate186(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2973,16 +2973,16 @@ function validate184(data, {
       errors++;
     }
   }
-  validate184.errors = vErrors;
+  validate186.errors = vErrors;
   return errors === 0;
 }
-const schema92 = {
+const schema94 = {
   "type": "string",
   "enum": ["sparsedm", "sr-ste", "sr-ste-decoupled", "ste", "s-ste", "cast", "asp", "dense", "masked-dense"],
   "default": "sparsedm",
   "nullable": true
 };
-function validate186(data, {
+function validate188(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3012,7 +3012,7 @@ function validate186(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema92.enum
+        allowedValues: schema94.enum
       }
     };
     if (vErrors === null) {
@@ -3022,16 +3022,16 @@ function validate186(data, {
     }
     errors++;
   }
-  validate186.errors = vErrors;
+  validate188.errors = vErrors;
   return errors === 0;
 }
-const schema93 = {
+const schema95 = {
   "type": "string",
   "enum": ["magnitude", "random", "fixed"],
   "default": "magnitude",
   "nullable": true
 };
-function validate188(data, {
+function validate190(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3061,7 +3061,7 @@ function validate188(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema93.enum
+        allowedValues: schema95.enum
       }
     };
     if (vErrors === null) {
@@ -3071,7 +3071,7 @@ function validate188(data, {
     }
     errors++;
   }
-  validate188.errors = vErrors;
+  validate190.errors = vErrors;
   return errors === 0;
 }
 const schema28 = {
@@ -3105,7 +3105,7 @@ function validate67(data, {
   validate67.errors = vErrors;
   return errors === 0;
 }
-const schema94 = {
+const schema96 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -3133,13 +3133,13 @@ const schema94 = {
   },
   "nullable": true
 };
-const schema95 = {
+const schema97 = {
   "type": "string",
   "enum": ["progressive", "fixed", "custom"],
   "default": "progressive",
   "nullable": true
 };
-function validate192(data, {
+function validate194(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3169,7 +3169,7 @@ function validate192(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema95.enum
+        allowedValues: schema97.enum
       }
     };
     if (vErrors === null) {
@@ -3179,10 +3179,10 @@ function validate192(data, {
     }
     errors++;
   }
-  validate192.errors = vErrors;
+  validate194.errors = vErrors;
   return errors === 0;
 }
-const schema96 = {
+const schema98 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -3191,7 +3191,7 @@ const schema96 = {
   },
   "nullable": true
 };
-const schema97 = {
+const schema99 = {
   "type": "object",
   "required": ["pattern", "steps"],
   "properties": {
@@ -3203,11 +3203,11 @@ const schema97 = {
     }
   }
 };
-const schema98 = {
+const schema100 = {
   "type": "string",
   "maxLength": 5
 };
-function validate196(data, {
+function validate198(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3248,17 +3248,17 @@ function validate196(data, {
     }
     errors++;
   }
-  validate196.errors = vErrors;
+  validate198.errors = vErrors;
   return errors === 0;
 }
-const schema99 = {
+const schema101 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1,
   "maximum": 100000000
 };
 const formats2 = formats.int64;
-function validate198(data, {
+function validate200(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3334,10 +3334,10 @@ function validate198(data, {
       errors++;
     }
   }
-  validate198.errors = vErrors;
+  validate200.errors = vErrors;
   return errors === 0;
 }
-function validate195(data, {
+function validate197(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3379,24 +3379,24 @@ function validate195(data, {
       errors++;
     }
     if (data.pattern !== undefined) {
-      if (!validate196(data.pattern, {
+      if (!validate198(data.pattern, {
         instancePath: instancePath + "/pattern",
         parentData: data,
         parentDataProperty: "pattern",
         rootData
       })) {
-        vErrors = vErrors === null ? validate196.errors : vErrors.concat(validate196.errors);
+        vErrors = vErrors === null ? validate198.errors : vErrors.concat(validate198.errors);
         errors = vErrors.length;
       }
     }
     if (data.steps !== undefined) {
-      if (!validate198(data.steps, {
+      if (!validate200(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate198.errors : vErrors.concat(validate198.errors);
+        vErrors = vErrors === null ? validate200.errors : vErrors.concat(validate200.errors);
         errors = vErrors.length;
       }
     }
@@ -3416,10 +3416,10 @@ function validate195(data, {
     }
     errors++;
   }
-  validate195.errors = vErrors;
+  validate197.errors = vErrors;
   return errors === 0;
 }
-function validate194(data, {
+function validate196(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3478,26 +3478,26 @@ function validate194(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate195(data[i0], {
+      if (!validate197(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate195.errors : vErrors.concat(validate195.errors);
+        vErrors = vErrors === null ? validate197.errors : vErrors.concat(validate197.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate194.errors = vErrors;
+  validate196.errors = vErrors;
   return errors === 0;
 }
-const schema100 = {
+const schema102 = {
   "type": "string",
   "enum": ["linear", "doubling"],
   "nullable": true
 };
-function validate202(data, {
+function validate204(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3527,7 +3527,7 @@ function validate202(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema100.enum
+        allowedValues: schema102.enum
       }
     };
     if (vErrors === null) {
@@ -3537,15 +3537,15 @@ function validate202(data, {
     }
     errors++;
   }
-  validate202.errors = vErrors;
+  validate204.errors = vErrors;
   return errors === 0;
 }
-const schema101 = {
+const schema103 = {
   "type": "string",
   "enum": ["Continue", "RollBack", "Stop"],
   "nullable": true
 };
-function validate206(data, {
+function validate208(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3575,7 +3575,7 @@ function validate206(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema101.enum
+        allowedValues: schema103.enum
       }
     };
     if (vErrors === null) {
@@ -3585,10 +3585,10 @@ function validate206(data, {
     }
     errors++;
   }
-  validate206.errors = vErrors;
+  validate208.errors = vErrors;
   return errors === 0;
 }
-function validate191(data, {
+function validate193(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3614,35 +3614,35 @@ function validate191(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.type !== undefined) {
-      if (!validate192(data.type, {
+      if (!validate194(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate192.errors : vErrors.concat(validate192.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.stages !== undefined) {
-      if (!validate194(data.stages, {
-        instancePath: instancePath + "/stages",
-        parentData: data,
-        parentDataProperty: "stages",
         rootData
       })) {
         vErrors = vErrors === null ? validate194.errors : vErrors.concat(validate194.errors);
         errors = vErrors.length;
       }
     }
+    if (data.stages !== undefined) {
+      if (!validate196(data.stages, {
+        instancePath: instancePath + "/stages",
+        parentData: data,
+        parentDataProperty: "stages",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate196.errors : vErrors.concat(validate196.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.family !== undefined) {
-      if (!validate202(data.family, {
+      if (!validate204(data.family, {
         instancePath: instancePath + "/family",
         parentData: data,
         parentDataProperty: "family",
         rootData
       })) {
-        vErrors = vErrors === null ? validate202.errors : vErrors.concat(validate202.errors);
+        vErrors = vErrors === null ? validate204.errors : vErrors.concat(validate204.errors);
         errors = vErrors.length;
       }
     }
@@ -3669,13 +3669,13 @@ function validate191(data, {
       }
     }
     if (data.onRegression !== undefined) {
-      if (!validate206(data.onRegression, {
+      if (!validate208(data.onRegression, {
         instancePath: instancePath + "/onRegression",
         parentData: data,
         parentDataProperty: "onRegression",
         rootData
       })) {
-        vErrors = vErrors === null ? validate206.errors : vErrors.concat(validate206.errors);
+        vErrors = vErrors === null ? validate208.errors : vErrors.concat(validate208.errors);
         errors = vErrors.length;
       }
     }
@@ -3691,10 +3691,10 @@ function validate191(data, {
       }
     }
   }
-  validate191.errors = vErrors;
+  validate193.errors = vErrors;
   return errors === 0;
 }
-const schema102 = {
+const schema104 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -3707,7 +3707,7 @@ const schema102 = {
   },
   "nullable": true
 };
-const schema103 = {
+const schema105 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 64,
@@ -3781,7 +3781,7 @@ function validate68(data, {
   validate68.errors = vErrors;
   return errors === 0;
 }
-function validate211(data, {
+function validate213(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3851,10 +3851,10 @@ function validate211(data, {
       }
     }
   }
-  validate211.errors = vErrors;
+  validate213.errors = vErrors;
   return errors === 0;
 }
-const schema104 = {
+const schema106 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -3862,7 +3862,7 @@ const schema104 = {
   },
   "nullable": true
 };
-function validate214(data, {
+function validate216(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3916,10 +3916,10 @@ function validate214(data, {
       }
     }
   }
-  validate214.errors = vErrors;
+  validate216.errors = vErrors;
   return errors === 0;
 }
-function validate210(data, {
+function validate212(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3945,32 +3945,32 @@ function validate210(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.include !== undefined) {
-      if (!validate211(data.include, {
+      if (!validate213(data.include, {
         instancePath: instancePath + "/include",
         parentData: data,
         parentDataProperty: "include",
         rootData
       })) {
-        vErrors = vErrors === null ? validate211.errors : vErrors.concat(validate211.errors);
+        vErrors = vErrors === null ? validate213.errors : vErrors.concat(validate213.errors);
         errors = vErrors.length;
       }
     }
     if (data.exclude !== undefined) {
-      if (!validate214(data.exclude, {
+      if (!validate216(data.exclude, {
         instancePath: instancePath + "/exclude",
         parentData: data,
         parentDataProperty: "exclude",
         rootData
       })) {
-        vErrors = vErrors === null ? validate214.errors : vErrors.concat(validate214.errors);
+        vErrors = vErrors === null ? validate216.errors : vErrors.concat(validate216.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate210.errors = vErrors;
+  validate212.errors = vErrors;
   return errors === 0;
 }
-function validate183(data, {
+function validate185(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3996,35 +3996,35 @@ function validate183(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.pattern !== undefined) {
-      if (!validate184(data.pattern, {
+      if (!validate186(data.pattern, {
         instancePath: instancePath + "/pattern",
         parentData: data,
         parentDataProperty: "pattern",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate184.errors : vErrors.concat(validate184.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.method !== undefined) {
-      if (!validate186(data.method, {
-        instancePath: instancePath + "/method",
-        parentData: data,
-        parentDataProperty: "method",
         rootData
       })) {
         vErrors = vErrors === null ? validate186.errors : vErrors.concat(validate186.errors);
         errors = vErrors.length;
       }
     }
+    if (data.method !== undefined) {
+      if (!validate188(data.method, {
+        instancePath: instancePath + "/method",
+        parentData: data,
+        parentDataProperty: "method",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate188.errors : vErrors.concat(validate188.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.maskType !== undefined) {
-      if (!validate188(data.maskType, {
+      if (!validate190(data.maskType, {
         instancePath: instancePath + "/maskType",
         parentData: data,
         parentDataProperty: "maskType",
         rootData
       })) {
-        vErrors = vErrors === null ? validate188.errors : vErrors.concat(validate188.errors);
+        vErrors = vErrors === null ? validate190.errors : vErrors.concat(validate190.errors);
         errors = vErrors.length;
       }
     }
@@ -4040,24 +4040,24 @@ function validate183(data, {
       }
     }
     if (data.schedule !== undefined) {
-      if (!validate191(data.schedule, {
+      if (!validate193(data.schedule, {
         instancePath: instancePath + "/schedule",
         parentData: data,
         parentDataProperty: "schedule",
         rootData
       })) {
-        vErrors = vErrors === null ? validate191.errors : vErrors.concat(validate191.errors);
+        vErrors = vErrors === null ? validate193.errors : vErrors.concat(validate193.errors);
         errors = vErrors.length;
       }
     }
     if (data.layers !== undefined) {
-      if (!validate210(data.layers, {
+      if (!validate212(data.layers, {
         instancePath: instancePath + "/layers",
         parentData: data,
         parentDataProperty: "layers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate210.errors : vErrors.concat(validate210.errors);
+        vErrors = vErrors === null ? validate212.errors : vErrors.concat(validate212.errors);
         errors = vErrors.length;
       }
     }
@@ -4095,10 +4095,10 @@ function validate183(data, {
       }
     }
   }
-  validate183.errors = vErrors;
+  validate185.errors = vErrors;
   return errors === 0;
 }
-const schema105 = {
+const schema107 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -4150,7 +4150,7 @@ const schema105 = {
   },
   "nullable": true
 };
-const schema106 = {
+const schema108 = {
   "type": "integer",
   "format": "int64",
   "default": 300,
@@ -4158,7 +4158,7 @@ const schema106 = {
   "maximum": 100000000,
   "nullable": true
 };
-function validate223(data, {
+function validate225(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4234,17 +4234,17 @@ function validate223(data, {
       errors++;
     }
   }
-  validate223.errors = vErrors;
+  validate225.errors = vErrors;
   return errors === 0;
 }
-const schema107 = {
+const schema109 = {
   "type": "integer",
   "default": 64,
   "minimum": 1,
   "maximum": 65536,
   "nullable": true
 };
-function validate225(data, {
+function validate227(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4304,17 +4304,17 @@ function validate225(data, {
       errors++;
     }
   }
-  validate225.errors = vErrors;
+  validate227.errors = vErrors;
   return errors === 0;
 }
-const schema108 = {
+const schema110 = {
   "type": "integer",
   "default": 1,
   "minimum": 1,
   "maximum": 1024,
   "nullable": true
 };
-function validate227(data, {
+function validate229(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4374,7 +4374,7 @@ function validate227(data, {
       errors++;
     }
   }
-  validate227.errors = vErrors;
+  validate229.errors = vErrors;
   return errors === 0;
 }
 const schema31 = {
@@ -4409,13 +4409,13 @@ function validate70(data, {
   validate70.errors = vErrors;
   return errors === 0;
 }
-const schema109 = {
+const schema111 = {
   "type": "string",
   "enum": ["none", "fsdp"],
   "default": "none",
   "nullable": true
 };
-function validate231(data, {
+function validate233(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4445,7 +4445,7 @@ function validate231(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema109.enum
+        allowedValues: schema111.enum
       }
     };
     if (vErrors === null) {
@@ -4455,64 +4455,13 @@ function validate231(data, {
     }
     errors++;
   }
-  validate231.errors = vErrors;
-  return errors === 0;
-}
-const schema110 = {
-  "type": "string",
-  "maxLength": 20,
-  "default": "0.0002",
-  "nullable": true
-};
-function validate233(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (typeof data !== "string" && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "string"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (typeof data === "string") {
-    if (func2(data) > 20) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/maxLength",
-        keyword: "maxLength",
-        params: {
-          limit: 20
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-  }
   validate233.errors = vErrors;
   return errors === 0;
 }
-const schema111 = {
+const schema112 = {
   "type": "string",
   "maxLength": 20,
-  "default": "0.03",
+  "default": "0.0002",
   "nullable": true
 };
 function validate235(data, {
@@ -4560,7 +4509,58 @@ function validate235(data, {
   validate235.errors = vErrors;
   return errors === 0;
 }
-const schema112 = {
+const schema113 = {
+  "type": "string",
+  "maxLength": 20,
+  "default": "0.03",
+  "nullable": true
+};
+function validate237(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data === "string") {
+    if (func2(data) > 20) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 20
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+  }
+  validate237.errors = vErrors;
+  return errors === 0;
+}
+const schema114 = {
   "type": "array",
   "minItems": 2,
   "maxItems": 2,
@@ -4570,11 +4570,11 @@ const schema112 = {
   },
   "nullable": true
 };
-const schema113 = {
+const schema115 = {
   "type": "string",
   "maxLength": 20
 };
-function validate238(data, {
+function validate240(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4615,10 +4615,10 @@ function validate238(data, {
     }
     errors++;
   }
-  validate238.errors = vErrors;
+  validate240.errors = vErrors;
   return errors === 0;
 }
-function validate237(data, {
+function validate239(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4677,28 +4677,28 @@ function validate237(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate238(data[i0], {
+      if (!validate240(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate238.errors : vErrors.concat(validate238.errors);
+        vErrors = vErrors === null ? validate240.errors : vErrors.concat(validate240.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate237.errors = vErrors;
+  validate239.errors = vErrors;
   return errors === 0;
 }
-const schema114 = {
+const schema116 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0,
   "maximum": 100000000,
   "nullable": true
 };
-function validate241(data, {
+function validate243(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4774,16 +4774,16 @@ function validate241(data, {
       errors++;
     }
   }
-  validate241.errors = vErrors;
+  validate243.errors = vErrors;
   return errors === 0;
 }
-const schema115 = {
+const schema117 = {
   "type": "string",
   "enum": ["constant", "cosine"],
   "default": "constant",
   "nullable": true
 };
-function validate243(data, {
+function validate245(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4813,7 +4813,7 @@ function validate243(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema115.enum
+        allowedValues: schema117.enum
       }
     };
     if (vErrors === null) {
@@ -4823,16 +4823,16 @@ function validate243(data, {
     }
     errors++;
   }
-  validate243.errors = vErrors;
+  validate245.errors = vErrors;
   return errors === 0;
 }
-const schema116 = {
+const schema118 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.99",
   "nullable": true
 };
-function validate245(data, {
+function validate247(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4874,7 +4874,7 @@ function validate245(data, {
       errors++;
     }
   }
-  validate245.errors = vErrors;
+  validate247.errors = vErrors;
   return errors === 0;
 }
 const schema32 = {
@@ -4926,7 +4926,7 @@ function validate71(data, {
   validate71.errors = vErrors;
   return errors === 0;
 }
-const schema117 = {
+const schema119 = {
   "type": "integer",
   "format": "int64",
   "default": 0,
@@ -4934,7 +4934,7 @@ const schema117 = {
   "maximum": 2147483647,
   "nullable": true
 };
-function validate248(data, {
+function validate250(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5010,16 +5010,16 @@ function validate248(data, {
       errors++;
     }
   }
-  validate248.errors = vErrors;
+  validate250.errors = vErrors;
   return errors === 0;
 }
-const schema118 = {
+const schema120 = {
   "type": "string",
   "maxLength": 20,
   "default": "1.0",
   "nullable": true
 };
-function validate250(data, {
+function validate252(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5061,10 +5061,10 @@ function validate250(data, {
       errors++;
     }
   }
-  validate250.errors = vErrors;
+  validate252.errors = vErrors;
   return errors === 0;
 }
-function validate222(data, {
+function validate224(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5090,35 +5090,35 @@ function validate222(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.steps !== undefined) {
-      if (!validate223(data.steps, {
+      if (!validate225(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate223.errors : vErrors.concat(validate223.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.batchSize !== undefined) {
-      if (!validate225(data.batchSize, {
-        instancePath: instancePath + "/batchSize",
-        parentData: data,
-        parentDataProperty: "batchSize",
         rootData
       })) {
         vErrors = vErrors === null ? validate225.errors : vErrors.concat(validate225.errors);
         errors = vErrors.length;
       }
     }
+    if (data.batchSize !== undefined) {
+      if (!validate227(data.batchSize, {
+        instancePath: instancePath + "/batchSize",
+        parentData: data,
+        parentDataProperty: "batchSize",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate227.errors : vErrors.concat(validate227.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.gradientAccumulationSteps !== undefined) {
-      if (!validate227(data.gradientAccumulationSteps, {
+      if (!validate229(data.gradientAccumulationSteps, {
         instancePath: instancePath + "/gradientAccumulationSteps",
         parentData: data,
         parentDataProperty: "gradientAccumulationSteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate227.errors : vErrors.concat(validate227.errors);
+        vErrors = vErrors === null ? validate229.errors : vErrors.concat(validate229.errors);
         errors = vErrors.length;
       }
     }
@@ -5145,79 +5145,79 @@ function validate222(data, {
       }
     }
     if (data.sharding !== undefined) {
-      if (!validate231(data.sharding, {
+      if (!validate233(data.sharding, {
         instancePath: instancePath + "/sharding",
         parentData: data,
         parentDataProperty: "sharding",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate231.errors : vErrors.concat(validate231.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.learningRate !== undefined) {
-      if (!validate233(data.learningRate, {
-        instancePath: instancePath + "/learningRate",
-        parentData: data,
-        parentDataProperty: "learningRate",
         rootData
       })) {
         vErrors = vErrors === null ? validate233.errors : vErrors.concat(validate233.errors);
         errors = vErrors.length;
       }
     }
-    if (data.weightDecay !== undefined) {
-      if (!validate235(data.weightDecay, {
-        instancePath: instancePath + "/weightDecay",
+    if (data.learningRate !== undefined) {
+      if (!validate235(data.learningRate, {
+        instancePath: instancePath + "/learningRate",
         parentData: data,
-        parentDataProperty: "weightDecay",
+        parentDataProperty: "learningRate",
         rootData
       })) {
         vErrors = vErrors === null ? validate235.errors : vErrors.concat(validate235.errors);
         errors = vErrors.length;
       }
     }
-    if (data.betas !== undefined) {
-      if (!validate237(data.betas, {
-        instancePath: instancePath + "/betas",
+    if (data.weightDecay !== undefined) {
+      if (!validate237(data.weightDecay, {
+        instancePath: instancePath + "/weightDecay",
         parentData: data,
-        parentDataProperty: "betas",
+        parentDataProperty: "weightDecay",
         rootData
       })) {
         vErrors = vErrors === null ? validate237.errors : vErrors.concat(validate237.errors);
         errors = vErrors.length;
       }
     }
-    if (data.warmupSteps !== undefined) {
-      if (!validate241(data.warmupSteps, {
-        instancePath: instancePath + "/warmupSteps",
+    if (data.betas !== undefined) {
+      if (!validate239(data.betas, {
+        instancePath: instancePath + "/betas",
         parentData: data,
-        parentDataProperty: "warmupSteps",
+        parentDataProperty: "betas",
         rootData
       })) {
-        vErrors = vErrors === null ? validate241.errors : vErrors.concat(validate241.errors);
+        vErrors = vErrors === null ? validate239.errors : vErrors.concat(validate239.errors);
         errors = vErrors.length;
       }
     }
-    if (data.learningRateSchedule !== undefined) {
-      if (!validate243(data.learningRateSchedule, {
-        instancePath: instancePath + "/learningRateSchedule",
+    if (data.warmupSteps !== undefined) {
+      if (!validate243(data.warmupSteps, {
+        instancePath: instancePath + "/warmupSteps",
         parentData: data,
-        parentDataProperty: "learningRateSchedule",
+        parentDataProperty: "warmupSteps",
         rootData
       })) {
         vErrors = vErrors === null ? validate243.errors : vErrors.concat(validate243.errors);
         errors = vErrors.length;
       }
     }
+    if (data.learningRateSchedule !== undefined) {
+      if (!validate245(data.learningRateSchedule, {
+        instancePath: instancePath + "/learningRateSchedule",
+        parentData: data,
+        parentDataProperty: "learningRateSchedule",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate245.errors : vErrors.concat(validate245.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.emaDecay !== undefined) {
-      if (!validate245(data.emaDecay, {
+      if (!validate247(data.emaDecay, {
         instancePath: instancePath + "/emaDecay",
         parentData: data,
         parentDataProperty: "emaDecay",
         rootData
       })) {
-        vErrors = vErrors === null ? validate245.errors : vErrors.concat(validate245.errors);
+        vErrors = vErrors === null ? validate247.errors : vErrors.concat(validate247.errors);
         errors = vErrors.length;
       }
     }
@@ -5233,32 +5233,32 @@ function validate222(data, {
       }
     }
     if (data.seed !== undefined) {
-      if (!validate248(data.seed, {
+      if (!validate250(data.seed, {
         instancePath: instancePath + "/seed",
         parentData: data,
         parentDataProperty: "seed",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate248.errors : vErrors.concat(validate248.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.gradientClip !== undefined) {
-      if (!validate250(data.gradientClip, {
-        instancePath: instancePath + "/gradientClip",
-        parentData: data,
-        parentDataProperty: "gradientClip",
         rootData
       })) {
         vErrors = vErrors === null ? validate250.errors : vErrors.concat(validate250.errors);
         errors = vErrors.length;
       }
     }
+    if (data.gradientClip !== undefined) {
+      if (!validate252(data.gradientClip, {
+        instancePath: instancePath + "/gradientClip",
+        parentData: data,
+        parentDataProperty: "gradientClip",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate252.errors : vErrors.concat(validate252.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate222.errors = vErrors;
+  validate224.errors = vErrors;
   return errors === 0;
 }
-const schema119 = {
+const schema121 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -5271,14 +5271,14 @@ const schema119 = {
   },
   "nullable": true
 };
-const schema120 = {
+const schema122 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1,
   "maximum": 100000000,
   "nullable": true
 };
-function validate254(data, {
+function validate256(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5354,17 +5354,17 @@ function validate254(data, {
       errors++;
     }
   }
-  validate254.errors = vErrors;
+  validate256.errors = vErrors;
   return errors === 0;
 }
-const schema121 = {
+const schema123 = {
   "type": "integer",
   "default": 2,
   "minimum": 1,
   "maximum": 100,
   "nullable": true
 };
-function validate256(data, {
+function validate258(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5424,10 +5424,10 @@ function validate256(data, {
       errors++;
     }
   }
-  validate256.errors = vErrors;
+  validate258.errors = vErrors;
   return errors === 0;
 }
-function validate253(data, {
+function validate255(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5453,32 +5453,32 @@ function validate253(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.everySteps !== undefined) {
-      if (!validate254(data.everySteps, {
+      if (!validate256(data.everySteps, {
         instancePath: instancePath + "/everySteps",
         parentData: data,
         parentDataProperty: "everySteps",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate254.errors : vErrors.concat(validate254.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.keep !== undefined) {
-      if (!validate256(data.keep, {
-        instancePath: instancePath + "/keep",
-        parentData: data,
-        parentDataProperty: "keep",
         rootData
       })) {
         vErrors = vErrors === null ? validate256.errors : vErrors.concat(validate256.errors);
         errors = vErrors.length;
       }
     }
+    if (data.keep !== undefined) {
+      if (!validate258(data.keep, {
+        instancePath: instancePath + "/keep",
+        parentData: data,
+        parentDataProperty: "keep",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate258.errors : vErrors.concat(validate258.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate253.errors = vErrors;
+  validate255.errors = vErrors;
   return errors === 0;
 }
-const schema122 = {
+const schema124 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -5524,13 +5524,13 @@ const schema122 = {
   },
   "nullable": true
 };
-const schema123 = {
+const schema125 = {
   "type": "string",
   "enum": ["fid", "fd"],
   "default": "fd",
   "nullable": true
 };
-function validate260(data, {
+function validate262(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5560,7 +5560,7 @@ function validate260(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema123.enum
+        allowedValues: schema125.enum
       }
     };
     if (vErrors === null) {
@@ -5570,17 +5570,17 @@ function validate260(data, {
     }
     errors++;
   }
-  validate260.errors = vErrors;
+  validate262.errors = vErrors;
   return errors === 0;
 }
-const schema124 = {
+const schema126 = {
   "type": "integer",
   "default": 500,
   "minimum": 2,
   "maximum": 1000000,
   "nullable": true
 };
-function validate262(data, {
+function validate264(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5640,17 +5640,17 @@ function validate262(data, {
       errors++;
     }
   }
-  validate262.errors = vErrors;
+  validate264.errors = vErrors;
   return errors === 0;
 }
-const schema125 = {
+const schema127 = {
   "type": "integer",
   "default": 20,
   "minimum": 1,
   "maximum": 1000,
   "nullable": true
 };
-function validate264(data, {
+function validate266(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5710,16 +5710,16 @@ function validate264(data, {
       errors++;
     }
   }
-  validate264.errors = vErrors;
+  validate266.errors = vErrors;
   return errors === 0;
 }
-const schema126 = {
+const schema128 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.5",
   "nullable": true
 };
-function validate266(data, {
+function validate268(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5761,16 +5761,16 @@ function validate266(data, {
       errors++;
     }
   }
-  validate266.errors = vErrors;
+  validate268.errors = vErrors;
   return errors === 0;
 }
-const schema127 = {
+const schema129 = {
   "type": "string",
   "enum": ["dpm-solver++", "ddim", "euler-maruyama"],
   "default": "dpm-solver++",
   "nullable": true
 };
-function validate268(data, {
+function validate270(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5800,7 +5800,7 @@ function validate268(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema127.enum
+        allowedValues: schema129.enum
       }
     };
     if (vErrors === null) {
@@ -5810,10 +5810,10 @@ function validate268(data, {
     }
     errors++;
   }
-  validate268.errors = vErrors;
+  validate270.errors = vErrors;
   return errors === 0;
 }
-const schema128 = {
+const schema130 = {
   "type": "array",
   "maxItems": 2,
   "items": {
@@ -5821,11 +5821,11 @@ const schema128 = {
   },
   "nullable": true
 };
-const schema129 = {
+const schema131 = {
   "type": "string",
   "enum": ["fp32", "bf16", "fp16"]
 };
-function validate272(data, {
+function validate274(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5855,7 +5855,7 @@ function validate272(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema129.enum
+        allowedValues: schema131.enum
       }
     };
     if (vErrors === null) {
@@ -5865,10 +5865,10 @@ function validate272(data, {
     }
     errors++;
   }
-  validate272.errors = vErrors;
+  validate274.errors = vErrors;
   return errors === 0;
 }
-function validate271(data, {
+function validate273(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5911,27 +5911,27 @@ function validate271(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate272(data[i0], {
+      if (!validate274(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate272.errors : vErrors.concat(validate272.errors);
+        vErrors = vErrors === null ? validate274.errors : vErrors.concat(validate274.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate271.errors = vErrors;
+  validate273.errors = vErrors;
   return errors === 0;
 }
-const schema130 = {
+const schema132 = {
   "type": "string",
   "maxLength": 512,
   "default": "file:///opt/sparsedm/weights/fashion-mnist-extractor.safetensors",
   "nullable": true
 };
-function validate275(data, {
+function validate277(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5973,10 +5973,10 @@ function validate275(data, {
       errors++;
     }
   }
-  validate275.errors = vErrors;
+  validate277.errors = vErrors;
   return errors === 0;
 }
-const schema131 = {
+const schema133 = {
   "type": "object",
   "required": ["format", "uri"],
   "properties": {
@@ -5995,11 +5995,11 @@ const schema131 = {
   },
   "nullable": true
 };
-const schema132 = {
+const schema134 = {
   "type": "string",
   "enum": ["fashion-mnist", "cifar10", "celeba", "image-folder", "imagenet256-features", "imagenet512-features", "mscoco256-features", "emoji-features", "prompts"]
 };
-function validate279(data, {
+function validate281(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6029,7 +6029,7 @@ function validate279(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema132.enum
+        allowedValues: schema134.enum
       }
     };
     if (vErrors === null) {
@@ -6039,15 +6039,15 @@ function validate279(data, {
     }
     errors++;
   }
-  validate279.errors = vErrors;
+  validate281.errors = vErrors;
   return errors === 0;
 }
-const schema133 = {
+const schema135 = {
   "type": "string",
   "enum": ["test", "train"],
   "nullable": true
 };
-function validate282(data, {
+function validate284(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6077,7 +6077,7 @@ function validate282(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema133.enum
+        allowedValues: schema135.enum
       }
     };
     if (vErrors === null) {
@@ -6087,10 +6087,10 @@ function validate282(data, {
     }
     errors++;
   }
-  validate282.errors = vErrors;
+  validate284.errors = vErrors;
   return errors === 0;
 }
-function validate278(data, {
+function validate280(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6148,13 +6148,13 @@ function validate278(data, {
       errors++;
     }
     if (data.format !== undefined) {
-      if (!validate279(data.format, {
+      if (!validate281(data.format, {
         instancePath: instancePath + "/format",
         parentData: data,
         parentDataProperty: "format",
         rootData
       })) {
-        vErrors = vErrors === null ? validate279.errors : vErrors.concat(validate279.errors);
+        vErrors = vErrors === null ? validate281.errors : vErrors.concat(validate281.errors);
         errors = vErrors.length;
       }
     }
@@ -6170,13 +6170,13 @@ function validate278(data, {
       }
     }
     if (data.split !== undefined) {
-      if (!validate282(data.split, {
+      if (!validate284(data.split, {
         instancePath: instancePath + "/split",
         parentData: data,
         parentDataProperty: "split",
         rootData
       })) {
-        vErrors = vErrors === null ? validate282.errors : vErrors.concat(validate282.errors);
+        vErrors = vErrors === null ? validate284.errors : vErrors.concat(validate284.errors);
         errors = vErrors.length;
       }
     }
@@ -6192,10 +6192,10 @@ function validate278(data, {
       }
     }
   }
-  validate278.errors = vErrors;
+  validate280.errors = vErrors;
   return errors === 0;
 }
-const schema134 = {
+const schema136 = {
   "type": "integer",
   "format": "int64",
   "default": 0,
@@ -6203,7 +6203,7 @@ const schema134 = {
   "maximum": 100000000,
   "nullable": true
 };
-function validate287(data, {
+function validate289(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6279,16 +6279,16 @@ function validate287(data, {
       errors++;
     }
   }
-  validate287.errors = vErrors;
+  validate289.errors = vErrors;
   return errors === 0;
 }
-const schema135 = {
+const schema137 = {
   "type": "string",
   "enum": ["last", "best"],
   "default": "last",
   "nullable": true
 };
-function validate289(data, {
+function validate291(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6318,7 +6318,7 @@ function validate289(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema135.enum
+        allowedValues: schema137.enum
       }
     };
     if (vErrors === null) {
@@ -6328,10 +6328,10 @@ function validate289(data, {
     }
     errors++;
   }
-  validate289.errors = vErrors;
+  validate291.errors = vErrors;
   return errors === 0;
 }
-function validate259(data, {
+function validate261(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6357,57 +6357,57 @@ function validate259(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.metric !== undefined) {
-      if (!validate260(data.metric, {
+      if (!validate262(data.metric, {
         instancePath: instancePath + "/metric",
         parentData: data,
         parentDataProperty: "metric",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate260.errors : vErrors.concat(validate260.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.samples !== undefined) {
-      if (!validate262(data.samples, {
-        instancePath: instancePath + "/samples",
-        parentData: data,
-        parentDataProperty: "samples",
         rootData
       })) {
         vErrors = vErrors === null ? validate262.errors : vErrors.concat(validate262.errors);
         errors = vErrors.length;
       }
     }
-    if (data.steps !== undefined) {
-      if (!validate264(data.steps, {
-        instancePath: instancePath + "/steps",
+    if (data.samples !== undefined) {
+      if (!validate264(data.samples, {
+        instancePath: instancePath + "/samples",
         parentData: data,
-        parentDataProperty: "steps",
+        parentDataProperty: "samples",
         rootData
       })) {
         vErrors = vErrors === null ? validate264.errors : vErrors.concat(validate264.errors);
         errors = vErrors.length;
       }
     }
-    if (data.guidance !== undefined) {
-      if (!validate266(data.guidance, {
-        instancePath: instancePath + "/guidance",
+    if (data.steps !== undefined) {
+      if (!validate266(data.steps, {
+        instancePath: instancePath + "/steps",
         parentData: data,
-        parentDataProperty: "guidance",
+        parentDataProperty: "steps",
         rootData
       })) {
         vErrors = vErrors === null ? validate266.errors : vErrors.concat(validate266.errors);
         errors = vErrors.length;
       }
     }
+    if (data.guidance !== undefined) {
+      if (!validate268(data.guidance, {
+        instancePath: instancePath + "/guidance",
+        parentData: data,
+        parentDataProperty: "guidance",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate268.errors : vErrors.concat(validate268.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.sampler !== undefined) {
-      if (!validate268(data.sampler, {
+      if (!validate270(data.sampler, {
         instancePath: instancePath + "/sampler",
         parentData: data,
         parentDataProperty: "sampler",
         rootData
       })) {
-        vErrors = vErrors === null ? validate268.errors : vErrors.concat(validate268.errors);
+        vErrors = vErrors === null ? validate270.errors : vErrors.concat(validate270.errors);
         errors = vErrors.length;
       }
     }
@@ -6423,24 +6423,24 @@ function validate259(data, {
       }
     }
     if (data.servedPrecisions !== undefined) {
-      if (!validate271(data.servedPrecisions, {
+      if (!validate273(data.servedPrecisions, {
         instancePath: instancePath + "/servedPrecisions",
         parentData: data,
         parentDataProperty: "servedPrecisions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate271.errors : vErrors.concat(validate271.errors);
+        vErrors = vErrors === null ? validate273.errors : vErrors.concat(validate273.errors);
         errors = vErrors.length;
       }
     }
     if (data.extractorUri !== undefined) {
-      if (!validate275(data.extractorUri, {
+      if (!validate277(data.extractorUri, {
         instancePath: instancePath + "/extractorUri",
         parentData: data,
         parentDataProperty: "extractorUri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate275.errors : vErrors.concat(validate275.errors);
+        vErrors = vErrors === null ? validate277.errors : vErrors.concat(validate277.errors);
         errors = vErrors.length;
       }
     }
@@ -6456,13 +6456,13 @@ function validate259(data, {
       }
     }
     if (data.dataset !== undefined) {
-      if (!validate278(data.dataset, {
+      if (!validate280(data.dataset, {
         instancePath: instancePath + "/dataset",
         parentData: data,
         parentDataProperty: "dataset",
         rootData
       })) {
-        vErrors = vErrors === null ? validate278.errors : vErrors.concat(validate278.errors);
+        vErrors = vErrors === null ? validate280.errors : vErrors.concat(validate280.errors);
         errors = vErrors.length;
       }
     }
@@ -6478,32 +6478,32 @@ function validate259(data, {
       }
     }
     if (data.everySteps !== undefined) {
-      if (!validate287(data.everySteps, {
+      if (!validate289(data.everySteps, {
         instancePath: instancePath + "/everySteps",
         parentData: data,
         parentDataProperty: "everySteps",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate287.errors : vErrors.concat(validate287.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.select !== undefined) {
-      if (!validate289(data.select, {
-        instancePath: instancePath + "/select",
-        parentData: data,
-        parentDataProperty: "select",
         rootData
       })) {
         vErrors = vErrors === null ? validate289.errors : vErrors.concat(validate289.errors);
         errors = vErrors.length;
       }
     }
+    if (data.select !== undefined) {
+      if (!validate291(data.select, {
+        instancePath: instancePath + "/select",
+        parentData: data,
+        parentDataProperty: "select",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate291.errors : vErrors.concat(validate291.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate259.errors = vErrors;
+  validate261.errors = vErrors;
   return errors === 0;
 }
-const schema136 = {
+const schema138 = {
   "type": "object",
   "properties": {
     "maxFidIncrease": {
@@ -6518,13 +6518,13 @@ const schema136 = {
   },
   "nullable": true
 };
-const schema137 = {
+const schema139 = {
   "type": "integer",
   "minimum": 0,
   "maximum": 100000,
   "nullable": true
 };
-function validate294(data, {
+function validate296(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6584,7 +6584,7 @@ function validate294(data, {
       errors++;
     }
   }
-  validate294.errors = vErrors;
+  validate296.errors = vErrors;
   return errors === 0;
 }
 const schema68 = {
@@ -6656,7 +6656,7 @@ function validate132(data, {
   validate132.errors = vErrors;
   return errors === 0;
 }
-function validate292(data, {
+function validate294(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6693,13 +6693,13 @@ function validate292(data, {
       }
     }
     if (data.maxFidIncreasePercent !== undefined) {
-      if (!validate294(data.maxFidIncreasePercent, {
+      if (!validate296(data.maxFidIncreasePercent, {
         instancePath: instancePath + "/maxFidIncreasePercent",
         parentData: data,
         parentDataProperty: "maxFidIncreasePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate294.errors : vErrors.concat(validate294.errors);
+        vErrors = vErrors === null ? validate296.errors : vErrors.concat(validate296.errors);
         errors = vErrors.length;
       }
     }
@@ -6715,10 +6715,10 @@ function validate292(data, {
       }
     }
   }
-  validate292.errors = vErrors;
+  validate294.errors = vErrors;
   return errors === 0;
 }
-const schema138 = {
+const schema140 = {
   "type": "object",
   "required": ["uri"],
   "properties": {
@@ -6727,7 +6727,7 @@ const schema138 = {
     }
   }
 };
-function validate298(data, {
+function validate300(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6779,10 +6779,10 @@ function validate298(data, {
     }
     errors++;
   }
-  validate298.errors = vErrors;
+  validate300.errors = vErrors;
   return errors === 0;
 }
-const schema139 = {
+const schema141 = {
   "type": "object",
   "properties": {
     "credentials": {
@@ -6797,7 +6797,7 @@ const schema139 = {
   },
   "nullable": true
 };
-const schema140 = {
+const schema142 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -6805,7 +6805,7 @@ const schema140 = {
   },
   "nullable": true
 };
-const schema141 = {
+const schema143 = {
   "type": "object",
   "required": ["prefix", "secretName"],
   "properties": {
@@ -6882,7 +6882,7 @@ function validate73(data, {
   validate73.errors = vErrors;
   return errors === 0;
 }
-function validate303(data, {
+function validate305(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6961,10 +6961,10 @@ function validate303(data, {
     }
     errors++;
   }
-  validate303.errors = vErrors;
+  validate305.errors = vErrors;
   return errors === 0;
 }
-function validate302(data, {
+function validate304(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7007,21 +7007,21 @@ function validate302(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate303(data[i0], {
+      if (!validate305(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate303.errors : vErrors.concat(validate303.errors);
+        vErrors = vErrors === null ? validate305.errors : vErrors.concat(validate305.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate302.errors = vErrors;
+  validate304.errors = vErrors;
   return errors === 0;
 }
-const schema142 = {
+const schema144 = {
   "type": "object",
   "required": ["claim"],
   "properties": {
@@ -7031,7 +7031,7 @@ const schema142 = {
   },
   "nullable": true
 };
-function validate308(data, {
+function validate310(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7084,10 +7084,10 @@ function validate308(data, {
       }
     }
   }
-  validate308.errors = vErrors;
+  validate310.errors = vErrors;
   return errors === 0;
 }
-const schema143 = {
+const schema145 = {
   "type": "object",
   "required": ["configMapName"],
   "properties": {
@@ -7167,7 +7167,7 @@ function validate74(data, {
   validate74.errors = vErrors;
   return errors === 0;
 }
-function validate311(data, {
+function validate313(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7231,10 +7231,10 @@ function validate311(data, {
       }
     }
   }
-  validate311.errors = vErrors;
+  validate313.errors = vErrors;
   return errors === 0;
 }
-function validate301(data, {
+function validate303(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7260,43 +7260,43 @@ function validate301(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.credentials !== undefined) {
-      if (!validate302(data.credentials, {
+      if (!validate304(data.credentials, {
         instancePath: instancePath + "/credentials",
         parentData: data,
         parentDataProperty: "credentials",
         rootData
       })) {
-        vErrors = vErrors === null ? validate302.errors : vErrors.concat(validate302.errors);
+        vErrors = vErrors === null ? validate304.errors : vErrors.concat(validate304.errors);
         errors = vErrors.length;
       }
     }
     if (data.cache !== undefined) {
-      if (!validate308(data.cache, {
+      if (!validate310(data.cache, {
         instancePath: instancePath + "/cache",
         parentData: data,
         parentDataProperty: "cache",
         rootData
       })) {
-        vErrors = vErrors === null ? validate308.errors : vErrors.concat(validate308.errors);
+        vErrors = vErrors === null ? validate310.errors : vErrors.concat(validate310.errors);
         errors = vErrors.length;
       }
     }
     if (data.trustedCA !== undefined) {
-      if (!validate311(data.trustedCA, {
+      if (!validate313(data.trustedCA, {
         instancePath: instancePath + "/trustedCA",
         parentData: data,
         parentDataProperty: "trustedCA",
         rootData
       })) {
-        vErrors = vErrors === null ? validate311.errors : vErrors.concat(validate311.errors);
+        vErrors = vErrors === null ? validate313.errors : vErrors.concat(validate313.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate301.errors = vErrors;
+  validate303.errors = vErrors;
   return errors === 0;
 }
-const schema144 = {
+const schema146 = {
   "type": "object",
   "properties": {
     "nodes": {
@@ -7362,7 +7362,7 @@ const schema144 = {
   },
   "nullable": true
 };
-const schema145 = {
+const schema147 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
@@ -7370,7 +7370,7 @@ const schema145 = {
   "nullable": true
 };
 const formats0 = formats.int32;
-function validate317(data, {
+function validate319(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7446,10 +7446,10 @@ function validate317(data, {
       errors++;
     }
   }
-  validate317.errors = vErrors;
+  validate319.errors = vErrors;
   return errors === 0;
 }
-const schema146 = {
+const schema148 = {
   "type": "array",
   "maxItems": 8,
   "items": {
@@ -7457,7 +7457,7 @@ const schema146 = {
   },
   "nullable": true
 };
-const schema147 = {
+const schema149 = {
   "type": "object",
   "required": ["topologyKey", "whenUnsatisfiable"],
   "properties": {
@@ -7632,11 +7632,11 @@ function validate75(data, {
   validate75.errors = vErrors;
   return errors === 0;
 }
-const schema148 = {
+const schema150 = {
   "type": "string",
   "enum": ["ScheduleAnyway", "DoNotSchedule"]
 };
-function validate324(data, {
+function validate326(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7666,7 +7666,7 @@ function validate324(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema148.enum
+        allowedValues: schema150.enum
       }
     };
     if (vErrors === null) {
@@ -7676,7 +7676,7 @@ function validate324(data, {
     }
     errors++;
   }
-  validate324.errors = vErrors;
+  validate326.errors = vErrors;
   return errors === 0;
 }
 const schema37 = {
@@ -7727,7 +7727,7 @@ function validate76(data, {
   validate76.errors = vErrors;
   return errors === 0;
 }
-function validate321(data, {
+function validate323(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7791,13 +7791,13 @@ function validate321(data, {
       }
     }
     if (data.whenUnsatisfiable !== undefined) {
-      if (!validate324(data.whenUnsatisfiable, {
+      if (!validate326(data.whenUnsatisfiable, {
         instancePath: instancePath + "/whenUnsatisfiable",
         parentData: data,
         parentDataProperty: "whenUnsatisfiable",
         rootData
       })) {
-        vErrors = vErrors === null ? validate324.errors : vErrors.concat(validate324.errors);
+        vErrors = vErrors === null ? validate326.errors : vErrors.concat(validate326.errors);
         errors = vErrors.length;
       }
     }
@@ -7850,10 +7850,10 @@ function validate321(data, {
     }
     errors++;
   }
-  validate321.errors = vErrors;
+  validate323.errors = vErrors;
   return errors === 0;
 }
-function validate320(data, {
+function validate322(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7896,21 +7896,21 @@ function validate320(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate321(data[i0], {
+      if (!validate323(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate321.errors : vErrors.concat(validate321.errors);
+        vErrors = vErrors === null ? validate323.errors : vErrors.concat(validate323.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate320.errors = vErrors;
+  validate322.errors = vErrors;
   return errors === 0;
 }
-const schema149 = {
+const schema151 = {
   "type": "object",
   "properties": {
     "runAsUser": {
@@ -7928,14 +7928,14 @@ const schema149 = {
   },
   "nullable": true
 };
-const schema150 = {
+const schema152 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1,
   "maximum": 2147483647,
   "nullable": true
 };
-function validate332(data, {
+function validate334(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8011,7 +8011,7 @@ function validate332(data, {
       errors++;
     }
   }
-  validate332.errors = vErrors;
+  validate334.errors = vErrors;
   return errors === 0;
 }
 const schema38 = {
@@ -8100,7 +8100,7 @@ function validate77(data, {
   validate77.errors = vErrors;
   return errors === 0;
 }
-const schema151 = {
+const schema153 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -8108,13 +8108,13 @@ const schema151 = {
   },
   "nullable": true
 };
-const schema152 = {
+const schema154 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0,
   "maximum": 2147483647
 };
-function validate337(data, {
+function validate339(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8190,10 +8190,10 @@ function validate337(data, {
       errors++;
     }
   }
-  validate337.errors = vErrors;
+  validate339.errors = vErrors;
   return errors === 0;
 }
-function validate336(data, {
+function validate338(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8236,21 +8236,21 @@ function validate336(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate337(data[i0], {
+      if (!validate339(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate337.errors : vErrors.concat(validate337.errors);
+        vErrors = vErrors === null ? validate339.errors : vErrors.concat(validate339.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate336.errors = vErrors;
+  validate338.errors = vErrors;
   return errors === 0;
 }
-function validate331(data, {
+function validate333(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8276,13 +8276,13 @@ function validate331(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.runAsUser !== undefined) {
-      if (!validate332(data.runAsUser, {
+      if (!validate334(data.runAsUser, {
         instancePath: instancePath + "/runAsUser",
         parentData: data,
         parentDataProperty: "runAsUser",
         rootData
       })) {
-        vErrors = vErrors === null ? validate332.errors : vErrors.concat(validate332.errors);
+        vErrors = vErrors === null ? validate334.errors : vErrors.concat(validate334.errors);
         errors = vErrors.length;
       }
     }
@@ -8309,21 +8309,21 @@ function validate331(data, {
       }
     }
     if (data.supplementalGroups !== undefined) {
-      if (!validate336(data.supplementalGroups, {
+      if (!validate338(data.supplementalGroups, {
         instancePath: instancePath + "/supplementalGroups",
         parentData: data,
         parentDataProperty: "supplementalGroups",
         rootData
       })) {
-        vErrors = vErrors === null ? validate336.errors : vErrors.concat(validate336.errors);
+        vErrors = vErrors === null ? validate338.errors : vErrors.concat(validate338.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate331.errors = vErrors;
+  validate333.errors = vErrors;
   return errors === 0;
 }
-const schema153 = {
+const schema155 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -8331,7 +8331,7 @@ const schema153 = {
   },
   "nullable": true
 };
-const schema154 = {
+const schema156 = {
   "type": "object",
   "properties": {
     "prefix": {
@@ -8425,7 +8425,7 @@ function validate79(data, {
   validate79.errors = vErrors;
   return errors === 0;
 }
-function validate342(data, {
+function validate344(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8483,10 +8483,10 @@ function validate342(data, {
     }
     errors++;
   }
-  validate342.errors = vErrors;
+  validate344.errors = vErrors;
   return errors === 0;
 }
-function validate341(data, {
+function validate343(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8529,21 +8529,21 @@ function validate341(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate342(data[i0], {
+      if (!validate344(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate342.errors : vErrors.concat(validate342.errors);
+        vErrors = vErrors === null ? validate344.errors : vErrors.concat(validate344.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate341.errors = vErrors;
+  validate343.errors = vErrors;
   return errors === 0;
 }
-const schema155 = {
+const schema157 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -8551,7 +8551,7 @@ const schema155 = {
   },
   "nullable": true
 };
-const schema156 = {
+const schema158 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -8637,7 +8637,7 @@ function validate82(data, {
   validate82.errors = vErrors;
   return errors === 0;
 }
-const schema157 = {
+const schema159 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -8647,7 +8647,7 @@ const schema157 = {
   },
   "nullable": true
 };
-function validate351(data, {
+function validate353(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8700,10 +8700,10 @@ function validate351(data, {
       }
     }
   }
-  validate351.errors = vErrors;
+  validate353.errors = vErrors;
   return errors === 0;
 }
-const schema158 = {
+const schema160 = {
   "type": "object",
   "required": ["secretName"],
   "properties": {
@@ -8713,7 +8713,7 @@ const schema158 = {
   },
   "nullable": true
 };
-function validate354(data, {
+function validate356(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8766,10 +8766,10 @@ function validate354(data, {
       }
     }
   }
-  validate354.errors = vErrors;
+  validate356.errors = vErrors;
   return errors === 0;
 }
-const schema159 = {
+const schema161 = {
   "type": "object",
   "required": ["claimName"],
   "properties": {
@@ -8782,7 +8782,7 @@ const schema159 = {
   },
   "nullable": true
 };
-function validate357(data, {
+function validate359(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8846,10 +8846,10 @@ function validate357(data, {
       }
     }
   }
-  validate357.errors = vErrors;
+  validate359.errors = vErrors;
   return errors === 0;
 }
-const schema160 = {
+const schema162 = {
   "type": "object",
   "properties": {
     "medium": {
@@ -8861,12 +8861,12 @@ const schema160 = {
   },
   "nullable": true
 };
-const schema161 = {
+const schema163 = {
   "type": "string",
   "enum": ["Memory"],
   "nullable": true
 };
-function validate362(data, {
+function validate364(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8896,7 +8896,7 @@ function validate362(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema161.enum
+        allowedValues: schema163.enum
       }
     };
     if (vErrors === null) {
@@ -8906,7 +8906,7 @@ function validate362(data, {
     }
     errors++;
   }
-  validate362.errors = vErrors;
+  validate364.errors = vErrors;
   return errors === 0;
 }
 const schema69 = {
@@ -8959,7 +8959,7 @@ function validate133(data, {
   validate133.errors = vErrors;
   return errors === 0;
 }
-function validate361(data, {
+function validate363(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8985,13 +8985,13 @@ function validate361(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.medium !== undefined) {
-      if (!validate362(data.medium, {
+      if (!validate364(data.medium, {
         instancePath: instancePath + "/medium",
         parentData: data,
         parentDataProperty: "medium",
         rootData
       })) {
-        vErrors = vErrors === null ? validate362.errors : vErrors.concat(validate362.errors);
+        vErrors = vErrors === null ? validate364.errors : vErrors.concat(validate364.errors);
         errors = vErrors.length;
       }
     }
@@ -9007,10 +9007,10 @@ function validate361(data, {
       }
     }
   }
-  validate361.errors = vErrors;
+  validate363.errors = vErrors;
   return errors === 0;
 }
-function validate349(data, {
+function validate351(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9047,46 +9047,46 @@ function validate349(data, {
       }
     }
     if (data.configMap !== undefined) {
-      if (!validate351(data.configMap, {
+      if (!validate353(data.configMap, {
         instancePath: instancePath + "/configMap",
         parentData: data,
         parentDataProperty: "configMap",
         rootData
       })) {
-        vErrors = vErrors === null ? validate351.errors : vErrors.concat(validate351.errors);
+        vErrors = vErrors === null ? validate353.errors : vErrors.concat(validate353.errors);
         errors = vErrors.length;
       }
     }
     if (data.secret !== undefined) {
-      if (!validate354(data.secret, {
+      if (!validate356(data.secret, {
         instancePath: instancePath + "/secret",
         parentData: data,
         parentDataProperty: "secret",
         rootData
       })) {
-        vErrors = vErrors === null ? validate354.errors : vErrors.concat(validate354.errors);
+        vErrors = vErrors === null ? validate356.errors : vErrors.concat(validate356.errors);
         errors = vErrors.length;
       }
     }
     if (data.persistentVolumeClaim !== undefined) {
-      if (!validate357(data.persistentVolumeClaim, {
+      if (!validate359(data.persistentVolumeClaim, {
         instancePath: instancePath + "/persistentVolumeClaim",
         parentData: data,
         parentDataProperty: "persistentVolumeClaim",
         rootData
       })) {
-        vErrors = vErrors === null ? validate357.errors : vErrors.concat(validate357.errors);
+        vErrors = vErrors === null ? validate359.errors : vErrors.concat(validate359.errors);
         errors = vErrors.length;
       }
     }
     if (data.emptyDir !== undefined) {
-      if (!validate361(data.emptyDir, {
+      if (!validate363(data.emptyDir, {
         instancePath: instancePath + "/emptyDir",
         parentData: data,
         parentDataProperty: "emptyDir",
         rootData
       })) {
-        vErrors = vErrors === null ? validate361.errors : vErrors.concat(validate361.errors);
+        vErrors = vErrors === null ? validate363.errors : vErrors.concat(validate363.errors);
         errors = vErrors.length;
       }
     }
@@ -9106,10 +9106,10 @@ function validate349(data, {
     }
     errors++;
   }
-  validate349.errors = vErrors;
+  validate351.errors = vErrors;
   return errors === 0;
 }
-function validate348(data, {
+function validate350(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9152,21 +9152,21 @@ function validate348(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate349(data[i0], {
+      if (!validate351(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate349.errors : vErrors.concat(validate349.errors);
+        vErrors = vErrors === null ? validate351.errors : vErrors.concat(validate351.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate348.errors = vErrors;
+  validate350.errors = vErrors;
   return errors === 0;
 }
-const schema162 = {
+const schema164 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -9174,7 +9174,7 @@ const schema162 = {
   },
   "nullable": true
 };
-const schema163 = {
+const schema165 = {
   "type": "object",
   "required": ["name", "mountPath"],
   "properties": {
@@ -9192,12 +9192,12 @@ const schema163 = {
     }
   }
 };
-const schema164 = {
+const schema166 = {
   "type": "string",
   "minLength": 2,
   "maxLength": 256
 };
-function validate371(data, {
+function validate373(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9254,16 +9254,16 @@ function validate371(data, {
     }
     errors++;
   }
-  validate371.errors = vErrors;
+  validate373.errors = vErrors;
   return errors === 0;
 }
-const schema165 = {
+const schema167 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 256,
   "nullable": true
 };
-function validate373(data, {
+function validate375(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9321,10 +9321,10 @@ function validate373(data, {
       errors++;
     }
   }
-  validate373.errors = vErrors;
+  validate375.errors = vErrors;
   return errors === 0;
 }
-function validate369(data, {
+function validate371(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9377,24 +9377,24 @@ function validate369(data, {
       }
     }
     if (data.mountPath !== undefined) {
-      if (!validate371(data.mountPath, {
+      if (!validate373(data.mountPath, {
         instancePath: instancePath + "/mountPath",
         parentData: data,
         parentDataProperty: "mountPath",
         rootData
       })) {
-        vErrors = vErrors === null ? validate371.errors : vErrors.concat(validate371.errors);
+        vErrors = vErrors === null ? validate373.errors : vErrors.concat(validate373.errors);
         errors = vErrors.length;
       }
     }
     if (data.subPath !== undefined) {
-      if (!validate373(data.subPath, {
+      if (!validate375(data.subPath, {
         instancePath: instancePath + "/subPath",
         parentData: data,
         parentDataProperty: "subPath",
         rootData
       })) {
-        vErrors = vErrors === null ? validate373.errors : vErrors.concat(validate373.errors);
+        vErrors = vErrors === null ? validate375.errors : vErrors.concat(validate375.errors);
         errors = vErrors.length;
       }
     }
@@ -9425,10 +9425,10 @@ function validate369(data, {
     }
     errors++;
   }
-  validate369.errors = vErrors;
+  validate371.errors = vErrors;
   return errors === 0;
 }
-function validate368(data, {
+function validate370(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9471,27 +9471,27 @@ function validate368(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate369(data[i0], {
+      if (!validate371(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate369.errors : vErrors.concat(validate369.errors);
+        vErrors = vErrors === null ? validate371.errors : vErrors.concat(validate371.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate368.errors = vErrors;
+  validate370.errors = vErrors;
   return errors === 0;
 }
-const schema166 = {
+const schema168 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 512,
   "nullable": true
 };
-function validate378(data, {
+function validate380(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9549,15 +9549,15 @@ function validate378(data, {
       errors++;
     }
   }
-  validate378.errors = vErrors;
+  validate380.errors = vErrors;
   return errors === 0;
 }
-const schema167 = {
+const schema169 = {
   "type": "string",
   "enum": ["Always", "IfNotPresent", "Never"],
   "nullable": true
 };
-function validate380(data, {
+function validate382(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9587,7 +9587,7 @@ function validate380(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema167.enum
+        allowedValues: schema169.enum
       }
     };
     if (vErrors === null) {
@@ -9597,10 +9597,10 @@ function validate380(data, {
     }
     errors++;
   }
-  validate380.errors = vErrors;
+  validate382.errors = vErrors;
   return errors === 0;
 }
-const schema168 = {
+const schema170 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -9608,7 +9608,7 @@ const schema168 = {
   },
   "nullable": true
 };
-const schema169 = {
+const schema171 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -9617,7 +9617,7 @@ const schema169 = {
     }
   }
 };
-function validate383(data, {
+function validate385(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9669,10 +9669,10 @@ function validate383(data, {
     }
     errors++;
   }
-  validate383.errors = vErrors;
+  validate385.errors = vErrors;
   return errors === 0;
 }
-function validate382(data, {
+function validate384(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9715,21 +9715,21 @@ function validate382(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate383(data[i0], {
+      if (!validate385(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate383.errors : vErrors.concat(validate383.errors);
+        vErrors = vErrors === null ? validate385.errors : vErrors.concat(validate385.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate382.errors = vErrors;
+  validate384.errors = vErrors;
   return errors === 0;
 }
-const schema170 = {
+const schema172 = {
   "type": "object",
   "properties": {
     "requests": {
@@ -9954,7 +9954,7 @@ function validate83(data, {
   validate83.errors = vErrors;
   return errors === 0;
 }
-function validate387(data, {
+function validate389(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10002,7 +10002,7 @@ function validate387(data, {
       }
     }
   }
-  validate387.errors = vErrors;
+  validate389.errors = vErrors;
   return errors === 0;
 }
 const schema63 = {
@@ -10118,7 +10118,7 @@ function validate126(data, {
   validate126.errors = vErrors;
   return errors === 0;
 }
-const schema171 = {
+const schema173 = {
   "type": "array",
   "maxItems": 32,
   "items": {
@@ -10126,7 +10126,7 @@ const schema171 = {
   },
   "nullable": true
 };
-const schema172 = {
+const schema174 = {
   "type": "object",
   "properties": {
     "key": {
@@ -10146,12 +10146,12 @@ const schema172 = {
     }
   }
 };
-const schema173 = {
+const schema175 = {
   "type": "string",
   "maxLength": 316,
   "nullable": true
 };
-function validate394(data, {
+function validate396(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10193,15 +10193,15 @@ function validate394(data, {
       errors++;
     }
   }
-  validate394.errors = vErrors;
+  validate396.errors = vErrors;
   return errors === 0;
 }
-const schema174 = {
+const schema176 = {
   "type": "string",
   "enum": ["Exists", "Equal"],
   "nullable": true
 };
-function validate396(data, {
+function validate398(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10231,7 +10231,7 @@ function validate396(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema174.enum
+        allowedValues: schema176.enum
       }
     };
     if (vErrors === null) {
@@ -10241,15 +10241,15 @@ function validate396(data, {
     }
     errors++;
   }
-  validate396.errors = vErrors;
+  validate398.errors = vErrors;
   return errors === 0;
 }
-const schema175 = {
+const schema177 = {
   "type": "string",
   "maxLength": 63,
   "nullable": true
 };
-function validate398(data, {
+function validate400(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10291,15 +10291,15 @@ function validate398(data, {
       errors++;
     }
   }
-  validate398.errors = vErrors;
+  validate400.errors = vErrors;
   return errors === 0;
 }
-const schema176 = {
+const schema178 = {
   "type": "string",
   "enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"],
   "nullable": true
 };
-function validate400(data, {
+function validate402(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10329,7 +10329,7 @@ function validate400(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema176.enum
+        allowedValues: schema178.enum
       }
     };
     if (vErrors === null) {
@@ -10339,7 +10339,7 @@ function validate400(data, {
     }
     errors++;
   }
-  validate400.errors = vErrors;
+  validate402.errors = vErrors;
   return errors === 0;
 }
 const schema67 = {
@@ -10410,7 +10410,7 @@ function validate131(data, {
   validate131.errors = vErrors;
   return errors === 0;
 }
-function validate393(data, {
+function validate395(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10420,46 +10420,46 @@ function validate393(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.key !== undefined) {
-      if (!validate394(data.key, {
+      if (!validate396(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate394.errors : vErrors.concat(validate394.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.operator !== undefined) {
-      if (!validate396(data.operator, {
-        instancePath: instancePath + "/operator",
-        parentData: data,
-        parentDataProperty: "operator",
         rootData
       })) {
         vErrors = vErrors === null ? validate396.errors : vErrors.concat(validate396.errors);
         errors = vErrors.length;
       }
     }
-    if (data.value !== undefined) {
-      if (!validate398(data.value, {
-        instancePath: instancePath + "/value",
+    if (data.operator !== undefined) {
+      if (!validate398(data.operator, {
+        instancePath: instancePath + "/operator",
         parentData: data,
-        parentDataProperty: "value",
+        parentDataProperty: "operator",
         rootData
       })) {
         vErrors = vErrors === null ? validate398.errors : vErrors.concat(validate398.errors);
         errors = vErrors.length;
       }
     }
+    if (data.value !== undefined) {
+      if (!validate400(data.value, {
+        instancePath: instancePath + "/value",
+        parentData: data,
+        parentDataProperty: "value",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate400.errors : vErrors.concat(validate400.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.effect !== undefined) {
-      if (!validate400(data.effect, {
+      if (!validate402(data.effect, {
         instancePath: instancePath + "/effect",
         parentData: data,
         parentDataProperty: "effect",
         rootData
       })) {
-        vErrors = vErrors === null ? validate400.errors : vErrors.concat(validate400.errors);
+        vErrors = vErrors === null ? validate402.errors : vErrors.concat(validate402.errors);
         errors = vErrors.length;
       }
     }
@@ -10490,10 +10490,10 @@ function validate393(data, {
     }
     errors++;
   }
-  validate393.errors = vErrors;
+  validate395.errors = vErrors;
   return errors === 0;
 }
-function validate392(data, {
+function validate394(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10536,21 +10536,21 @@ function validate392(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate393(data[i0], {
+      if (!validate395(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate393.errors : vErrors.concat(validate393.errors);
+        vErrors = vErrors === null ? validate395.errors : vErrors.concat(validate395.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate392.errors = vErrors;
+  validate394.errors = vErrors;
   return errors === 0;
 }
-const schema177 = {
+const schema179 = {
   "type": "object",
   "properties": {
     "nodeAffinity": {
@@ -10565,7 +10565,7 @@ const schema177 = {
   },
   "nullable": true
 };
-const schema178 = {
+const schema180 = {
   "type": "object",
   "properties": {
     "requiredDuringSchedulingIgnoredDuringExecution": {
@@ -10577,7 +10577,7 @@ const schema178 = {
   },
   "nullable": true
 };
-const schema179 = {
+const schema181 = {
   "type": "object",
   "required": ["nodeSelectorTerms"],
   "properties": {
@@ -10587,7 +10587,7 @@ const schema179 = {
   },
   "nullable": true
 };
-const schema180 = {
+const schema182 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -11007,7 +11007,7 @@ function validate91(data, {
   validate91.errors = vErrors;
   return errors === 0;
 }
-function validate408(data, {
+function validate410(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11076,10 +11076,10 @@ function validate408(data, {
     }
     errors++;
   }
-  validate408.errors = vErrors;
+  validate410.errors = vErrors;
   return errors === 0;
 }
-function validate407(data, {
+function validate409(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11121,21 +11121,21 @@ function validate407(data, {
       errors++;
     }
     if (data.nodeSelectorTerms !== undefined) {
-      if (!validate408(data.nodeSelectorTerms, {
+      if (!validate410(data.nodeSelectorTerms, {
         instancePath: instancePath + "/nodeSelectorTerms",
         parentData: data,
         parentDataProperty: "nodeSelectorTerms",
         rootData
       })) {
-        vErrors = vErrors === null ? validate408.errors : vErrors.concat(validate408.errors);
+        vErrors = vErrors === null ? validate410.errors : vErrors.concat(validate410.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate407.errors = vErrors;
+  validate409.errors = vErrors;
   return errors === 0;
 }
-const schema181 = {
+const schema183 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -11143,7 +11143,7 @@ const schema181 = {
   },
   "nullable": true
 };
-const schema182 = {
+const schema184 = {
   "type": "object",
   "required": ["weight", "preference"],
   "properties": {
@@ -11240,7 +11240,7 @@ function validate104(data, {
   validate104.errors = vErrors;
   return errors === 0;
 }
-function validate413(data, {
+function validate415(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11319,10 +11319,10 @@ function validate413(data, {
     }
     errors++;
   }
-  validate413.errors = vErrors;
+  validate415.errors = vErrors;
   return errors === 0;
 }
-function validate412(data, {
+function validate414(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11365,21 +11365,21 @@ function validate412(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate413(data[i0], {
+      if (!validate415(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate413.errors : vErrors.concat(validate413.errors);
+        vErrors = vErrors === null ? validate415.errors : vErrors.concat(validate415.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate412.errors = vErrors;
+  validate414.errors = vErrors;
   return errors === 0;
 }
-function validate406(data, {
+function validate408(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11405,29 +11405,29 @@ function validate406(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.requiredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate407(data.requiredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate409(data.requiredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/requiredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "requiredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate407.errors : vErrors.concat(validate407.errors);
+        vErrors = vErrors === null ? validate409.errors : vErrors.concat(validate409.errors);
         errors = vErrors.length;
       }
     }
     if (data.preferredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate412(data.preferredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate414(data.preferredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/preferredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "preferredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate412.errors : vErrors.concat(validate412.errors);
+        vErrors = vErrors === null ? validate414.errors : vErrors.concat(validate414.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate406.errors = vErrors;
+  validate408.errors = vErrors;
   return errors === 0;
 }
 const schema58 = {
@@ -11955,7 +11955,7 @@ function validate112(data, {
   validate112.errors = vErrors;
   return errors === 0;
 }
-function validate405(data, {
+function validate407(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11981,13 +11981,13 @@ function validate405(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.nodeAffinity !== undefined) {
-      if (!validate406(data.nodeAffinity, {
+      if (!validate408(data.nodeAffinity, {
         instancePath: instancePath + "/nodeAffinity",
         parentData: data,
         parentDataProperty: "nodeAffinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate406.errors : vErrors.concat(validate406.errors);
+        vErrors = vErrors === null ? validate408.errors : vErrors.concat(validate408.errors);
         errors = vErrors.length;
       }
     }
@@ -12014,10 +12014,10 @@ function validate405(data, {
       }
     }
   }
-  validate405.errors = vErrors;
+  validate407.errors = vErrors;
   return errors === 0;
 }
-const schema183 = {
+const schema185 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -12025,7 +12025,7 @@ const schema183 = {
   },
   "nullable": true
 };
-const schema184 = {
+const schema186 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -12040,12 +12040,12 @@ const schema184 = {
     }
   }
 };
-const schema185 = {
+const schema187 = {
   "type": "string",
   "maxLength": 4096,
   "nullable": true
 };
-function validate425(data, {
+function validate427(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12087,10 +12087,10 @@ function validate425(data, {
       errors++;
     }
   }
-  validate425.errors = vErrors;
+  validate427.errors = vErrors;
   return errors === 0;
 }
-const schema186 = {
+const schema188 = {
   "type": "object",
   "properties": {
     "secretKeyRef": {
@@ -12212,7 +12212,7 @@ function validate122(data, {
   validate122.errors = vErrors;
   return errors === 0;
 }
-function validate427(data, {
+function validate429(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12260,10 +12260,10 @@ function validate427(data, {
       }
     }
   }
-  validate427.errors = vErrors;
+  validate429.errors = vErrors;
   return errors === 0;
 }
-function validate423(data, {
+function validate425(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12300,24 +12300,24 @@ function validate423(data, {
       }
     }
     if (data.value !== undefined) {
-      if (!validate425(data.value, {
+      if (!validate427(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate425.errors : vErrors.concat(validate425.errors);
+        vErrors = vErrors === null ? validate427.errors : vErrors.concat(validate427.errors);
         errors = vErrors.length;
       }
     }
     if (data.valueFrom !== undefined) {
-      if (!validate427(data.valueFrom, {
+      if (!validate429(data.valueFrom, {
         instancePath: instancePath + "/valueFrom",
         parentData: data,
         parentDataProperty: "valueFrom",
         rootData
       })) {
-        vErrors = vErrors === null ? validate427.errors : vErrors.concat(validate427.errors);
+        vErrors = vErrors === null ? validate429.errors : vErrors.concat(validate429.errors);
         errors = vErrors.length;
       }
     }
@@ -12337,10 +12337,10 @@ function validate423(data, {
     }
     errors++;
   }
-  validate423.errors = vErrors;
+  validate425.errors = vErrors;
   return errors === 0;
 }
-function validate422(data, {
+function validate424(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12383,21 +12383,21 @@ function validate422(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate423(data[i0], {
+      if (!validate425(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate423.errors : vErrors.concat(validate423.errors);
+        vErrors = vErrors === null ? validate425.errors : vErrors.concat(validate425.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate422.errors = vErrors;
+  validate424.errors = vErrors;
   return errors === 0;
 }
-const schema187 = {
+const schema189 = {
   "type": "object",
   "maxProperties": 32,
   "additionalProperties": {
@@ -12406,11 +12406,11 @@ const schema187 = {
   "properties": {},
   "nullable": true
 };
-const schema188 = {
+const schema190 = {
   "type": "string",
   "maxLength": 4096
 };
-function validate438(data, {
+function validate440(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12451,10 +12451,10 @@ function validate438(data, {
     }
     errors++;
   }
-  validate438.errors = vErrors;
+  validate440.errors = vErrors;
   return errors === 0;
 }
-function validate437(data, {
+function validate439(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12496,21 +12496,21 @@ function validate437(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate438(data[key0], {
+      if (!validate440(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate438.errors : vErrors.concat(validate438.errors);
+        vErrors = vErrors === null ? validate440.errors : vErrors.concat(validate440.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate437.errors = vErrors;
+  validate439.errors = vErrors;
   return errors === 0;
 }
-function validate316(data, {
+function validate318(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12536,13 +12536,13 @@ function validate316(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.nodes !== undefined) {
-      if (!validate317(data.nodes, {
+      if (!validate319(data.nodes, {
         instancePath: instancePath + "/nodes",
         parentData: data,
         parentDataProperty: "nodes",
         rootData
       })) {
-        vErrors = vErrors === null ? validate317.errors : vErrors.concat(validate317.errors);
+        vErrors = vErrors === null ? validate319.errors : vErrors.concat(validate319.errors);
         errors = vErrors.length;
       }
     }
@@ -12558,101 +12558,101 @@ function validate316(data, {
       }
     }
     if (data.topologySpreadConstraints !== undefined) {
-      if (!validate320(data.topologySpreadConstraints, {
+      if (!validate322(data.topologySpreadConstraints, {
         instancePath: instancePath + "/topologySpreadConstraints",
         parentData: data,
         parentDataProperty: "topologySpreadConstraints",
         rootData
       })) {
-        vErrors = vErrors === null ? validate320.errors : vErrors.concat(validate320.errors);
+        vErrors = vErrors === null ? validate322.errors : vErrors.concat(validate322.errors);
         errors = vErrors.length;
       }
     }
     if (data.securityContext !== undefined) {
-      if (!validate331(data.securityContext, {
+      if (!validate333(data.securityContext, {
         instancePath: instancePath + "/securityContext",
         parentData: data,
         parentDataProperty: "securityContext",
         rootData
       })) {
-        vErrors = vErrors === null ? validate331.errors : vErrors.concat(validate331.errors);
+        vErrors = vErrors === null ? validate333.errors : vErrors.concat(validate333.errors);
         errors = vErrors.length;
       }
     }
     if (data.envFrom !== undefined) {
-      if (!validate341(data.envFrom, {
+      if (!validate343(data.envFrom, {
         instancePath: instancePath + "/envFrom",
         parentData: data,
         parentDataProperty: "envFrom",
         rootData
       })) {
-        vErrors = vErrors === null ? validate341.errors : vErrors.concat(validate341.errors);
+        vErrors = vErrors === null ? validate343.errors : vErrors.concat(validate343.errors);
         errors = vErrors.length;
       }
     }
     if (data.volumes !== undefined) {
-      if (!validate348(data.volumes, {
+      if (!validate350(data.volumes, {
         instancePath: instancePath + "/volumes",
         parentData: data,
         parentDataProperty: "volumes",
         rootData
       })) {
-        vErrors = vErrors === null ? validate348.errors : vErrors.concat(validate348.errors);
+        vErrors = vErrors === null ? validate350.errors : vErrors.concat(validate350.errors);
         errors = vErrors.length;
       }
     }
     if (data.volumeMounts !== undefined) {
-      if (!validate368(data.volumeMounts, {
+      if (!validate370(data.volumeMounts, {
         instancePath: instancePath + "/volumeMounts",
         parentData: data,
         parentDataProperty: "volumeMounts",
         rootData
       })) {
-        vErrors = vErrors === null ? validate368.errors : vErrors.concat(validate368.errors);
+        vErrors = vErrors === null ? validate370.errors : vErrors.concat(validate370.errors);
         errors = vErrors.length;
       }
     }
     if (data.image !== undefined) {
-      if (!validate378(data.image, {
+      if (!validate380(data.image, {
         instancePath: instancePath + "/image",
         parentData: data,
         parentDataProperty: "image",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate378.errors : vErrors.concat(validate378.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.imagePullPolicy !== undefined) {
-      if (!validate380(data.imagePullPolicy, {
-        instancePath: instancePath + "/imagePullPolicy",
-        parentData: data,
-        parentDataProperty: "imagePullPolicy",
         rootData
       })) {
         vErrors = vErrors === null ? validate380.errors : vErrors.concat(validate380.errors);
         errors = vErrors.length;
       }
     }
-    if (data.imagePullSecrets !== undefined) {
-      if (!validate382(data.imagePullSecrets, {
-        instancePath: instancePath + "/imagePullSecrets",
+    if (data.imagePullPolicy !== undefined) {
+      if (!validate382(data.imagePullPolicy, {
+        instancePath: instancePath + "/imagePullPolicy",
         parentData: data,
-        parentDataProperty: "imagePullSecrets",
+        parentDataProperty: "imagePullPolicy",
         rootData
       })) {
         vErrors = vErrors === null ? validate382.errors : vErrors.concat(validate382.errors);
         errors = vErrors.length;
       }
     }
+    if (data.imagePullSecrets !== undefined) {
+      if (!validate384(data.imagePullSecrets, {
+        instancePath: instancePath + "/imagePullSecrets",
+        parentData: data,
+        parentDataProperty: "imagePullSecrets",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate384.errors : vErrors.concat(validate384.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.resources !== undefined) {
-      if (!validate387(data.resources, {
+      if (!validate389(data.resources, {
         instancePath: instancePath + "/resources",
         parentData: data,
         parentDataProperty: "resources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate387.errors : vErrors.concat(validate387.errors);
+        vErrors = vErrors === null ? validate389.errors : vErrors.concat(validate389.errors);
         errors = vErrors.length;
       }
     }
@@ -12668,35 +12668,35 @@ function validate316(data, {
       }
     }
     if (data.tolerations !== undefined) {
-      if (!validate392(data.tolerations, {
+      if (!validate394(data.tolerations, {
         instancePath: instancePath + "/tolerations",
         parentData: data,
         parentDataProperty: "tolerations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate392.errors : vErrors.concat(validate392.errors);
+        vErrors = vErrors === null ? validate394.errors : vErrors.concat(validate394.errors);
         errors = vErrors.length;
       }
     }
     if (data.affinity !== undefined) {
-      if (!validate405(data.affinity, {
+      if (!validate407(data.affinity, {
         instancePath: instancePath + "/affinity",
         parentData: data,
         parentDataProperty: "affinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate405.errors : vErrors.concat(validate405.errors);
+        vErrors = vErrors === null ? validate407.errors : vErrors.concat(validate407.errors);
         errors = vErrors.length;
       }
     }
     if (data.env !== undefined) {
-      if (!validate422(data.env, {
+      if (!validate424(data.env, {
         instancePath: instancePath + "/env",
         parentData: data,
         parentDataProperty: "env",
         rootData
       })) {
-        vErrors = vErrors === null ? validate422.errors : vErrors.concat(validate422.errors);
+        vErrors = vErrors === null ? validate424.errors : vErrors.concat(validate424.errors);
         errors = vErrors.length;
       }
     }
@@ -12745,27 +12745,27 @@ function validate316(data, {
       }
     }
     if (data.podAnnotations !== undefined) {
-      if (!validate437(data.podAnnotations, {
+      if (!validate439(data.podAnnotations, {
         instancePath: instancePath + "/podAnnotations",
         parentData: data,
         parentDataProperty: "podAnnotations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate437.errors : vErrors.concat(validate437.errors);
+        vErrors = vErrors === null ? validate439.errors : vErrors.concat(validate439.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate316.errors = vErrors;
+  validate318.errors = vErrors;
   return errors === 0;
 }
-const schema189 = {
+const schema191 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 63,
   "nullable": true
 };
-function validate442(data, {
+function validate444(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12823,10 +12823,10 @@ function validate442(data, {
       errors++;
     }
   }
-  validate442.errors = vErrors;
+  validate444.errors = vErrors;
   return errors === 0;
 }
-const schema190 = {
+const schema192 = {
   "type": "integer",
   "format": "int32",
   "default": 3,
@@ -12834,7 +12834,7 @@ const schema190 = {
   "maximum": 100,
   "nullable": true
 };
-function validate445(data, {
+function validate447(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12910,7 +12910,7 @@ function validate445(data, {
       errors++;
     }
   }
-  validate445.errors = vErrors;
+  validate447.errors = vErrors;
   return errors === 0;
 }
 const schema64 = {
@@ -13085,7 +13085,7 @@ function validate129(data, {
   validate129.errors = vErrors;
   return errors === 0;
 }
-function validate148(data, {
+function validate150(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13143,123 +13143,123 @@ function validate148(data, {
       errors++;
     }
     if (data.model !== undefined) {
-      if (!validate149(data.model, {
+      if (!validate151(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate149.errors : vErrors.concat(validate149.errors);
+        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data.dataset !== undefined) {
-      if (!validate170(data.dataset, {
+      if (!validate172(data.dataset, {
         instancePath: instancePath + "/dataset",
         parentData: data,
         parentDataProperty: "dataset",
         rootData
       })) {
-        vErrors = vErrors === null ? validate170.errors : vErrors.concat(validate170.errors);
+        vErrors = vErrors === null ? validate172.errors : vErrors.concat(validate172.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparsity !== undefined) {
-      if (!validate183(data.sparsity, {
+      if (!validate185(data.sparsity, {
         instancePath: instancePath + "/sparsity",
         parentData: data,
         parentDataProperty: "sparsity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate183.errors : vErrors.concat(validate183.errors);
+        vErrors = vErrors === null ? validate185.errors : vErrors.concat(validate185.errors);
         errors = vErrors.length;
       }
     }
     if (data.training !== undefined) {
-      if (!validate222(data.training, {
+      if (!validate224(data.training, {
         instancePath: instancePath + "/training",
         parentData: data,
         parentDataProperty: "training",
         rootData
       })) {
-        vErrors = vErrors === null ? validate222.errors : vErrors.concat(validate222.errors);
+        vErrors = vErrors === null ? validate224.errors : vErrors.concat(validate224.errors);
         errors = vErrors.length;
       }
     }
     if (data.checkpoint !== undefined) {
-      if (!validate253(data.checkpoint, {
+      if (!validate255(data.checkpoint, {
         instancePath: instancePath + "/checkpoint",
         parentData: data,
         parentDataProperty: "checkpoint",
         rootData
       })) {
-        vErrors = vErrors === null ? validate253.errors : vErrors.concat(validate253.errors);
+        vErrors = vErrors === null ? validate255.errors : vErrors.concat(validate255.errors);
         errors = vErrors.length;
       }
     }
     if (data.evaluation !== undefined) {
-      if (!validate259(data.evaluation, {
+      if (!validate261(data.evaluation, {
         instancePath: instancePath + "/evaluation",
         parentData: data,
         parentDataProperty: "evaluation",
         rootData
       })) {
-        vErrors = vErrors === null ? validate259.errors : vErrors.concat(validate259.errors);
+        vErrors = vErrors === null ? validate261.errors : vErrors.concat(validate261.errors);
         errors = vErrors.length;
       }
     }
     if (data.acceptance !== undefined) {
-      if (!validate292(data.acceptance, {
+      if (!validate294(data.acceptance, {
         instancePath: instancePath + "/acceptance",
         parentData: data,
         parentDataProperty: "acceptance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate292.errors : vErrors.concat(validate292.errors);
+        vErrors = vErrors === null ? validate294.errors : vErrors.concat(validate294.errors);
         errors = vErrors.length;
       }
     }
     if (data.output !== undefined) {
-      if (!validate298(data.output, {
+      if (!validate300(data.output, {
         instancePath: instancePath + "/output",
         parentData: data,
         parentDataProperty: "output",
         rootData
       })) {
-        vErrors = vErrors === null ? validate298.errors : vErrors.concat(validate298.errors);
+        vErrors = vErrors === null ? validate300.errors : vErrors.concat(validate300.errors);
         errors = vErrors.length;
       }
     }
     if (data.sources !== undefined) {
-      if (!validate301(data.sources, {
+      if (!validate303(data.sources, {
         instancePath: instancePath + "/sources",
         parentData: data,
         parentDataProperty: "sources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate301.errors : vErrors.concat(validate301.errors);
+        vErrors = vErrors === null ? validate303.errors : vErrors.concat(validate303.errors);
         errors = vErrors.length;
       }
     }
     if (data.trainer !== undefined) {
-      if (!validate316(data.trainer, {
+      if (!validate318(data.trainer, {
         instancePath: instancePath + "/trainer",
         parentData: data,
         parentDataProperty: "trainer",
         rootData
       })) {
-        vErrors = vErrors === null ? validate316.errors : vErrors.concat(validate316.errors);
+        vErrors = vErrors === null ? validate318.errors : vErrors.concat(validate318.errors);
         errors = vErrors.length;
       }
     }
     if (data.queueName !== undefined) {
-      if (!validate442(data.queueName, {
+      if (!validate444(data.queueName, {
         instancePath: instancePath + "/queueName",
         parentData: data,
         parentDataProperty: "queueName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate442.errors : vErrors.concat(validate442.errors);
+        vErrors = vErrors === null ? validate444.errors : vErrors.concat(validate444.errors);
         errors = vErrors.length;
       }
     }
@@ -13275,13 +13275,13 @@ function validate148(data, {
       }
     }
     if (data.backoffLimit !== undefined) {
-      if (!validate445(data.backoffLimit, {
+      if (!validate447(data.backoffLimit, {
         instancePath: instancePath + "/backoffLimit",
         parentData: data,
         parentDataProperty: "backoffLimit",
         rootData
       })) {
-        vErrors = vErrors === null ? validate445.errors : vErrors.concat(validate445.errors);
+        vErrors = vErrors === null ? validate447.errors : vErrors.concat(validate447.errors);
         errors = vErrors.length;
       }
     }
@@ -13356,10 +13356,10 @@ function validate148(data, {
     }
     errors++;
   }
-  validate148.errors = vErrors;
+  validate150.errors = vErrors;
   return errors === 0;
 }
-const schema191 = {
+const schema193 = {
   "type": "object",
   "default": {
     "observedGeneration": -1
@@ -13410,6 +13410,9 @@ const schema191 = {
     "macs": {
       "$ref": "TOfpCpGswYkVeXxPPTy4yQISC48ftJkrexbiqzik6Q"
     },
+    "latency": {
+      "$ref": "6JObN9s7z6g7LfHESRn3dskES0FBESDaYE7AXxoxzc"
+    },
     "fid": {
       "$ref": "DDj7dhmUSyqEZjL4DAcotAfLVyfoTFveRWRymsyaQ"
     },
@@ -13419,12 +13422,12 @@ const schema191 = {
   },
   "nullable": true
 };
-const schema192 = {
+const schema194 = {
   "type": "integer",
   "format": "int64",
   "nullable": true
 };
-function validate454(data, {
+function validate456(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13466,15 +13469,15 @@ function validate454(data, {
       errors++;
     }
   }
-  validate454.errors = vErrors;
+  validate456.errors = vErrors;
   return errors === 0;
 }
-const schema193 = {
+const schema195 = {
   "type": "string",
   "enum": ["Pending", "Running", "Suspended", "Succeeded", "Failed"],
   "nullable": true
 };
-function validate456(data, {
+function validate458(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13504,7 +13507,7 @@ function validate456(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema193.enum
+        allowedValues: schema195.enum
       }
     };
     if (vErrors === null) {
@@ -13514,7 +13517,7 @@ function validate456(data, {
     }
     errors++;
   }
-  validate456.errors = vErrors;
+  validate458.errors = vErrors;
   return errors === 0;
 }
 const schema66 = {
@@ -13568,7 +13571,7 @@ function validate130(data, {
   validate130.errors = vErrors;
   return errors === 0;
 }
-const schema194 = {
+const schema196 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -13576,7 +13579,7 @@ const schema194 = {
   },
   "nullable": true
 };
-const schema195 = {
+const schema197 = {
   "type": "object",
   "required": ["type", "status", "lastTransitionTime", "reason", "message"],
   "properties": {
@@ -13600,11 +13603,11 @@ const schema195 = {
     }
   }
 };
-const schema196 = {
+const schema198 = {
   "type": "string",
   "maxLength": 64
 };
-function validate462(data, {
+function validate464(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13645,14 +13648,14 @@ function validate462(data, {
     }
     errors++;
   }
-  validate462.errors = vErrors;
+  validate464.errors = vErrors;
   return errors === 0;
 }
-const schema197 = {
+const schema199 = {
   "type": "string",
   "enum": ["True", "False", "Unknown"]
 };
-function validate464(data, {
+function validate466(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13682,7 +13685,7 @@ function validate464(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema197.enum
+        allowedValues: schema199.enum
       }
     };
     if (vErrors === null) {
@@ -13692,14 +13695,14 @@ function validate464(data, {
     }
     errors++;
   }
-  validate464.errors = vErrors;
+  validate466.errors = vErrors;
   return errors === 0;
 }
-const schema198 = {
+const schema200 = {
   "type": "string",
   "format": "date-time"
 };
-function validate467(data, {
+function validate469(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13740,14 +13743,14 @@ function validate467(data, {
     }
     errors++;
   }
-  validate467.errors = vErrors;
+  validate469.errors = vErrors;
   return errors === 0;
 }
-const schema199 = {
+const schema201 = {
   "type": "string",
   "maxLength": 2048
 };
-function validate470(data, {
+function validate472(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13788,10 +13791,10 @@ function validate470(data, {
     }
     errors++;
   }
-  validate470.errors = vErrors;
+  validate472.errors = vErrors;
   return errors === 0;
 }
-function validate461(data, {
+function validate463(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13881,24 +13884,24 @@ function validate461(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate462(data.type, {
+      if (!validate464(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate462.errors : vErrors.concat(validate462.errors);
+        vErrors = vErrors === null ? validate464.errors : vErrors.concat(validate464.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate464(data.status, {
+      if (!validate466(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate464.errors : vErrors.concat(validate464.errors);
+        vErrors = vErrors === null ? validate466.errors : vErrors.concat(validate466.errors);
         errors = vErrors.length;
       }
     }
@@ -13914,13 +13917,13 @@ function validate461(data, {
       }
     }
     if (data.lastTransitionTime !== undefined) {
-      if (!validate467(data.lastTransitionTime, {
+      if (!validate469(data.lastTransitionTime, {
         instancePath: instancePath + "/lastTransitionTime",
         parentData: data,
         parentDataProperty: "lastTransitionTime",
         rootData
       })) {
-        vErrors = vErrors === null ? validate467.errors : vErrors.concat(validate467.errors);
+        vErrors = vErrors === null ? validate469.errors : vErrors.concat(validate469.errors);
         errors = vErrors.length;
       }
     }
@@ -13936,13 +13939,13 @@ function validate461(data, {
       }
     }
     if (data.message !== undefined) {
-      if (!validate470(data.message, {
+      if (!validate472(data.message, {
         instancePath: instancePath + "/message",
         parentData: data,
         parentDataProperty: "message",
         rootData
       })) {
-        vErrors = vErrors === null ? validate470.errors : vErrors.concat(validate470.errors);
+        vErrors = vErrors === null ? validate472.errors : vErrors.concat(validate472.errors);
         errors = vErrors.length;
       }
     }
@@ -13962,10 +13965,10 @@ function validate461(data, {
     }
     errors++;
   }
-  validate461.errors = vErrors;
+  validate463.errors = vErrors;
   return errors === 0;
 }
-function validate460(data, {
+function validate462(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14008,21 +14011,21 @@ function validate460(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate461(data[i0], {
+      if (!validate463(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate461.errors : vErrors.concat(validate461.errors);
+        vErrors = vErrors === null ? validate463.errors : vErrors.concat(validate463.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate460.errors = vErrors;
+  validate462.errors = vErrors;
   return errors === 0;
 }
-const schema200 = {
+const schema202 = {
   "type": "object",
   "properties": {
     "number": {
@@ -14097,7 +14100,7 @@ function validate137(data, {
   validate137.errors = vErrors;
   return errors === 0;
 }
-function validate475(data, {
+function validate477(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14189,10 +14192,10 @@ function validate475(data, {
       }
     }
   }
-  validate475.errors = vErrors;
+  validate477.errors = vErrors;
   return errors === 0;
 }
-const schema201 = {
+const schema203 = {
   "type": "object",
   "properties": {
     "step": {
@@ -14315,7 +14318,7 @@ function validate134(data, {
   validate134.errors = vErrors;
   return errors === 0;
 }
-const schema202 = {
+const schema204 = {
   "type": "array",
   "maxItems": 20,
   "items": {
@@ -14323,7 +14326,7 @@ const schema202 = {
   },
   "nullable": true
 };
-const schema203 = {
+const schema205 = {
   "type": "object",
   "required": ["step"],
   "properties": {
@@ -14338,12 +14341,12 @@ const schema203 = {
     }
   }
 };
-const schema204 = {
+const schema206 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0
 };
-function validate501(data, {
+function validate503(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14402,10 +14405,10 @@ function validate501(data, {
       errors++;
     }
   }
-  validate501.errors = vErrors;
+  validate503.errors = vErrors;
   return errors === 0;
 }
-function validate500(data, {
+function validate502(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14431,13 +14434,13 @@ function validate500(data, {
       errors++;
     }
     if (data.step !== undefined) {
-      if (!validate501(data.step, {
+      if (!validate503(data.step, {
         instancePath: instancePath + "/step",
         parentData: data,
         parentDataProperty: "step",
         rootData
       })) {
-        vErrors = vErrors === null ? validate501.errors : vErrors.concat(validate501.errors);
+        vErrors = vErrors === null ? validate503.errors : vErrors.concat(validate503.errors);
         errors = vErrors.length;
       }
     }
@@ -14479,10 +14482,10 @@ function validate500(data, {
     }
     errors++;
   }
-  validate500.errors = vErrors;
+  validate502.errors = vErrors;
   return errors === 0;
 }
-function validate499(data, {
+function validate501(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14525,21 +14528,21 @@ function validate499(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate500(data[i0], {
+      if (!validate502(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate500.errors : vErrors.concat(validate500.errors);
+        vErrors = vErrors === null ? validate502.errors : vErrors.concat(validate502.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate499.errors = vErrors;
+  validate501.errors = vErrors;
   return errors === 0;
 }
-function validate483(data, {
+function validate485(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14730,21 +14733,21 @@ function validate483(data, {
       }
     }
     if (data.history !== undefined) {
-      if (!validate499(data.history, {
+      if (!validate501(data.history, {
         instancePath: instancePath + "/history",
         parentData: data,
         parentDataProperty: "history",
         rootData
       })) {
-        vErrors = vErrors === null ? validate499.errors : vErrors.concat(validate499.errors);
+        vErrors = vErrors === null ? validate501.errors : vErrors.concat(validate501.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate483.errors = vErrors;
+  validate485.errors = vErrors;
   return errors === 0;
 }
-const schema205 = {
+const schema207 = {
   "type": "object",
   "properties": {
     "step": {
@@ -14756,7 +14759,7 @@ const schema205 = {
   },
   "nullable": true
 };
-function validate508(data, {
+function validate510(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14804,10 +14807,10 @@ function validate508(data, {
       }
     }
   }
-  validate508.errors = vErrors;
+  validate510.errors = vErrors;
   return errors === 0;
 }
-const schema206 = {
+const schema208 = {
   "type": "object",
   "properties": {
     "stage": {
@@ -14878,7 +14881,7 @@ function validate136(data, {
   validate136.errors = vErrors;
   return errors === 0;
 }
-function validate512(data, {
+function validate514(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14959,10 +14962,10 @@ function validate512(data, {
       }
     }
   }
-  validate512.errors = vErrors;
+  validate514.errors = vErrors;
   return errors === 0;
 }
-const schema207 = {
+const schema209 = {
   "type": "object",
   "properties": {
     "image": {
@@ -15036,7 +15039,7 @@ function validate138(data, {
   validate138.errors = vErrors;
   return errors === 0;
 }
-function validate519(data, {
+function validate521(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15128,10 +15131,10 @@ function validate519(data, {
       }
     }
   }
-  validate519.errors = vErrors;
+  validate521.errors = vErrors;
   return errors === 0;
 }
-const schema208 = {
+const schema210 = {
   "type": "array",
   "maxItems": 8,
   "items": {
@@ -15139,7 +15142,7 @@ const schema208 = {
   },
   "nullable": true
 };
-const schema209 = {
+const schema211 = {
   "type": "object",
   "required": ["uri"],
   "properties": {
@@ -15157,11 +15160,11 @@ const schema209 = {
     }
   }
 };
-const schema210 = {
+const schema212 = {
   "type": "string",
   "maxLength": 1024
 };
-function validate529(data, {
+function validate531(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15202,15 +15205,15 @@ function validate529(data, {
     }
     errors++;
   }
-  validate529.errors = vErrors;
+  validate531.errors = vErrors;
   return errors === 0;
 }
-const schema211 = {
+const schema213 = {
   "type": "string",
   "maxLength": 256,
   "nullable": true
 };
-function validate532(data, {
+function validate534(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15252,10 +15255,10 @@ function validate532(data, {
       errors++;
     }
   }
-  validate532.errors = vErrors;
+  validate534.errors = vErrors;
   return errors === 0;
 }
-function validate528(data, {
+function validate530(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15281,13 +15284,13 @@ function validate528(data, {
       errors++;
     }
     if (data.uri !== undefined) {
-      if (!validate529(data.uri, {
+      if (!validate531(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate529.errors : vErrors.concat(validate529.errors);
+        vErrors = vErrors === null ? validate531.errors : vErrors.concat(validate531.errors);
         errors = vErrors.length;
       }
     }
@@ -15303,13 +15306,13 @@ function validate528(data, {
       }
     }
     if (data.revision !== undefined) {
-      if (!validate532(data.revision, {
+      if (!validate534(data.revision, {
         instancePath: instancePath + "/revision",
         parentData: data,
         parentDataProperty: "revision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate532.errors : vErrors.concat(validate532.errors);
+        vErrors = vErrors === null ? validate534.errors : vErrors.concat(validate534.errors);
         errors = vErrors.length;
       }
     }
@@ -15340,10 +15343,10 @@ function validate528(data, {
     }
     errors++;
   }
-  validate528.errors = vErrors;
+  validate530.errors = vErrors;
   return errors === 0;
 }
-function validate527(data, {
+function validate529(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15386,21 +15389,21 @@ function validate527(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate528(data[i0], {
+      if (!validate530(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate528.errors : vErrors.concat(validate528.errors);
+        vErrors = vErrors === null ? validate530.errors : vErrors.concat(validate530.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate527.errors = vErrors;
+  validate529.errors = vErrors;
   return errors === 0;
 }
-const schema212 = {
+const schema214 = {
   "type": "object",
   "properties": {
     "uri": {
@@ -15415,7 +15418,7 @@ const schema212 = {
   },
   "nullable": true
 };
-function validate537(data, {
+function validate539(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15474,10 +15477,10 @@ function validate537(data, {
       }
     }
   }
-  validate537.errors = vErrors;
+  validate539.errors = vErrors;
   return errors === 0;
 }
-const schema213 = {
+const schema215 = {
   "type": "object",
   "properties": {
     "pattern": {
@@ -15507,7 +15510,7 @@ const schema213 = {
   },
   "nullable": true
 };
-function validate542(data, {
+function validate544(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15621,10 +15624,10 @@ function validate542(data, {
       }
     }
   }
-  validate542.errors = vErrors;
+  validate544.errors = vErrors;
   return errors === 0;
 }
-const schema214 = {
+const schema216 = {
   "type": "object",
   "properties": {
     "convention": {
@@ -15648,7 +15651,7 @@ const schema214 = {
   },
   "nullable": true
 };
-function validate552(data, {
+function validate554(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15740,10 +15743,230 @@ function validate552(data, {
       }
     }
   }
-  validate552.errors = vErrors;
+  validate554.errors = vErrors;
   return errors === 0;
 }
-const schema215 = {
+const schema217 = {
+  "type": "object",
+  "properties": {
+    "millisecondsPerImage": {
+      "$ref": "lvJcanQKOOUI4YUcAd2HiflgZOWHMlj7g91qVTSokHs"
+    },
+    "batchSize": {
+      "$ref": "W0lpfNpopiiryJpdaW8T5ftPu9NVFOx3spCwCqsKM0"
+    },
+    "device": {
+      "$ref": "uZ7lE2yRcxBz0LW1mcMEb8zQnYDb9zFJshnjums"
+    },
+    "precision": {
+      "$ref": "fMsBmKRhppOfEi67p6NjVNB7IBh1iZv2F87mLD71g"
+    },
+    "sampler": {
+      "$ref": "C8quefKOuzkxXzJVIf5cmHHO3Or1zORIbyH7y2TQ"
+    },
+    "steps": {
+      "$ref": "W0lpfNpopiiryJpdaW8T5ftPu9NVFOx3spCwCqsKM0"
+    }
+  },
+  "nullable": true
+};
+const schema75 = {
+  "type": "integer",
+  "minimum": 1,
+  "nullable": true
+};
+function validate139(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "integer"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data == "number" && isFinite(data)) {
+    if (data < 1 || isNaN(data)) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/minimum",
+        keyword: "minimum",
+        params: {
+          comparison: ">=",
+          limit: 1
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+  }
+  validate139.errors = vErrors;
+  return errors === 0;
+}
+const schema76 = {
+  "type": "string",
+  "maxLength": 8,
+  "nullable": true
+};
+function validate140(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data === "string") {
+    if (func2(data) > 8) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 8
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+  }
+  validate140.errors = vErrors;
+  return errors === 0;
+}
+function validate562(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.millisecondsPerImage !== undefined) {
+      if (!validate133(data.millisecondsPerImage, {
+        instancePath: instancePath + "/millisecondsPerImage",
+        parentData: data,
+        parentDataProperty: "millisecondsPerImage",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.batchSize !== undefined) {
+      if (!validate139(data.batchSize, {
+        instancePath: instancePath + "/batchSize",
+        parentData: data,
+        parentDataProperty: "batchSize",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate139.errors : vErrors.concat(validate139.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.device !== undefined) {
+      if (!validate138(data.device, {
+        instancePath: instancePath + "/device",
+        parentData: data,
+        parentDataProperty: "device",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.precision !== undefined) {
+      if (!validate140(data.precision, {
+        instancePath: instancePath + "/precision",
+        parentData: data,
+        parentDataProperty: "precision",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.sampler !== undefined) {
+      if (!validate65(data.sampler, {
+        instancePath: instancePath + "/sampler",
+        parentData: data,
+        parentDataProperty: "sampler",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate65.errors : vErrors.concat(validate65.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.steps !== undefined) {
+      if (!validate139(data.steps, {
+        instancePath: instancePath + "/steps",
+        parentData: data,
+        parentDataProperty: "steps",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate139.errors : vErrors.concat(validate139.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate562.errors = vErrors;
+  return errors === 0;
+}
+const schema218 = {
   "type": "object",
   "properties": {
     "metric": {
@@ -15800,57 +16023,7 @@ const schema215 = {
   },
   "nullable": true
 };
-const schema216 = {
-  "type": "string",
-  "maxLength": 8,
-  "nullable": true
-};
-function validate574(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (typeof data !== "string" && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "string"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (typeof data === "string") {
-    if (func2(data) > 8) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/maxLength",
-        keyword: "maxLength",
-        params: {
-          limit: 8
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-  }
-  validate574.errors = vErrors;
-  return errors === 0;
-}
-const schema217 = {
+const schema219 = {
   "type": "array",
   "maxItems": 3,
   "items": {
@@ -15858,7 +16031,7 @@ const schema217 = {
   },
   "nullable": true
 };
-const schema218 = {
+const schema220 = {
   "type": "object",
   "required": ["precision"],
   "properties": {
@@ -15876,11 +16049,11 @@ const schema218 = {
     }
   }
 };
-const schema219 = {
+const schema221 = {
   "type": "string",
   "maxLength": 8
 };
-function validate578(data, {
+function validate587(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15921,10 +16094,10 @@ function validate578(data, {
     }
     errors++;
   }
-  validate578.errors = vErrors;
+  validate587.errors = vErrors;
   return errors === 0;
 }
-function validate577(data, {
+function validate586(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15950,13 +16123,13 @@ function validate577(data, {
       errors++;
     }
     if (data.precision !== undefined) {
-      if (!validate578(data.precision, {
+      if (!validate587(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate578.errors : vErrors.concat(validate578.errors);
+        vErrors = vErrors === null ? validate587.errors : vErrors.concat(validate587.errors);
         errors = vErrors.length;
       }
     }
@@ -16009,10 +16182,10 @@ function validate577(data, {
     }
     errors++;
   }
-  validate577.errors = vErrors;
+  validate586.errors = vErrors;
   return errors === 0;
 }
-function validate576(data, {
+function validate585(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -16055,21 +16228,21 @@ function validate576(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate577(data[i0], {
+      if (!validate586(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate577.errors : vErrors.concat(validate577.errors);
+        vErrors = vErrors === null ? validate586.errors : vErrors.concat(validate586.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate576.errors = vErrors;
+  validate585.errors = vErrors;
   return errors === 0;
 }
-function validate560(data, {
+function validate570(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -16238,24 +16411,24 @@ function validate560(data, {
       }
     }
     if (data.precision !== undefined) {
-      if (!validate574(data.precision, {
+      if (!validate140(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate574.errors : vErrors.concat(validate574.errors);
+        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
         errors = vErrors.length;
       }
     }
     if (data.served !== undefined) {
-      if (!validate576(data.served, {
+      if (!validate585(data.served, {
         instancePath: instancePath + "/served",
         parentData: data,
         parentDataProperty: "served",
         rootData
       })) {
-        vErrors = vErrors === null ? validate576.errors : vErrors.concat(validate576.errors);
+        vErrors = vErrors === null ? validate585.errors : vErrors.concat(validate585.errors);
         errors = vErrors.length;
       }
     }
@@ -16282,10 +16455,10 @@ function validate560(data, {
       }
     }
   }
-  validate560.errors = vErrors;
+  validate570.errors = vErrors;
   return errors === 0;
 }
-const schema220 = {
+const schema222 = {
   "type": "object",
   "properties": {
     "uri": {
@@ -16306,7 +16479,7 @@ const schema220 = {
   },
   "nullable": true
 };
-function validate588(data, {
+function validate597(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -16387,10 +16560,10 @@ function validate588(data, {
       }
     }
   }
-  validate588.errors = vErrors;
+  validate597.errors = vErrors;
   return errors === 0;
 }
-function validate453(data, {
+function validate455(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -16416,24 +16589,24 @@ function validate453(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.observedGeneration !== undefined) {
-      if (!validate454(data.observedGeneration, {
+      if (!validate456(data.observedGeneration, {
         instancePath: instancePath + "/observedGeneration",
         parentData: data,
         parentDataProperty: "observedGeneration",
         rootData
       })) {
-        vErrors = vErrors === null ? validate454.errors : vErrors.concat(validate454.errors);
+        vErrors = vErrors === null ? validate456.errors : vErrors.concat(validate456.errors);
         errors = vErrors.length;
       }
     }
     if (data.phase !== undefined) {
-      if (!validate456(data.phase, {
+      if (!validate458(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate456.errors : vErrors.concat(validate456.errors);
+        vErrors = vErrors === null ? validate458.errors : vErrors.concat(validate458.errors);
         errors = vErrors.length;
       }
     }
@@ -16460,13 +16633,13 @@ function validate453(data, {
       }
     }
     if (data.conditions !== undefined) {
-      if (!validate460(data.conditions, {
+      if (!validate462(data.conditions, {
         instancePath: instancePath + "/conditions",
         parentData: data,
         parentDataProperty: "conditions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate460.errors : vErrors.concat(validate460.errors);
+        vErrors = vErrors === null ? validate462.errors : vErrors.concat(validate462.errors);
         errors = vErrors.length;
       }
     }
@@ -16482,131 +16655,142 @@ function validate453(data, {
       }
     }
     if (data.attempts !== undefined) {
-      if (!validate475(data.attempts, {
+      if (!validate477(data.attempts, {
         instancePath: instancePath + "/attempts",
         parentData: data,
         parentDataProperty: "attempts",
         rootData
       })) {
-        vErrors = vErrors === null ? validate475.errors : vErrors.concat(validate475.errors);
+        vErrors = vErrors === null ? validate477.errors : vErrors.concat(validate477.errors);
         errors = vErrors.length;
       }
     }
     if (data.progress !== undefined) {
-      if (!validate483(data.progress, {
+      if (!validate485(data.progress, {
         instancePath: instancePath + "/progress",
         parentData: data,
         parentDataProperty: "progress",
         rootData
       })) {
-        vErrors = vErrors === null ? validate483.errors : vErrors.concat(validate483.errors);
+        vErrors = vErrors === null ? validate485.errors : vErrors.concat(validate485.errors);
         errors = vErrors.length;
       }
     }
     if (data.best !== undefined) {
-      if (!validate508(data.best, {
+      if (!validate510(data.best, {
         instancePath: instancePath + "/best",
         parentData: data,
         parentDataProperty: "best",
         rootData
       })) {
-        vErrors = vErrors === null ? validate508.errors : vErrors.concat(validate508.errors);
+        vErrors = vErrors === null ? validate510.errors : vErrors.concat(validate510.errors);
         errors = vErrors.length;
       }
     }
     if (data.rollback !== undefined) {
-      if (!validate512(data.rollback, {
+      if (!validate514(data.rollback, {
         instancePath: instancePath + "/rollback",
         parentData: data,
         parentDataProperty: "rollback",
         rootData
       })) {
-        vErrors = vErrors === null ? validate512.errors : vErrors.concat(validate512.errors);
+        vErrors = vErrors === null ? validate514.errors : vErrors.concat(validate514.errors);
         errors = vErrors.length;
       }
     }
     if (data.trainer !== undefined) {
-      if (!validate519(data.trainer, {
+      if (!validate521(data.trainer, {
         instancePath: instancePath + "/trainer",
         parentData: data,
         parentDataProperty: "trainer",
         rootData
       })) {
-        vErrors = vErrors === null ? validate519.errors : vErrors.concat(validate519.errors);
+        vErrors = vErrors === null ? validate521.errors : vErrors.concat(validate521.errors);
         errors = vErrors.length;
       }
     }
     if (data.sources !== undefined) {
-      if (!validate527(data.sources, {
+      if (!validate529(data.sources, {
         instancePath: instancePath + "/sources",
         parentData: data,
         parentDataProperty: "sources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate527.errors : vErrors.concat(validate527.errors);
+        vErrors = vErrors === null ? validate529.errors : vErrors.concat(validate529.errors);
         errors = vErrors.length;
       }
     }
     if (data.checkpoint !== undefined) {
-      if (!validate537(data.checkpoint, {
+      if (!validate539(data.checkpoint, {
         instancePath: instancePath + "/checkpoint",
         parentData: data,
         parentDataProperty: "checkpoint",
         rootData
       })) {
-        vErrors = vErrors === null ? validate537.errors : vErrors.concat(validate537.errors);
+        vErrors = vErrors === null ? validate539.errors : vErrors.concat(validate539.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparsity !== undefined) {
-      if (!validate542(data.sparsity, {
+      if (!validate544(data.sparsity, {
         instancePath: instancePath + "/sparsity",
         parentData: data,
         parentDataProperty: "sparsity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate542.errors : vErrors.concat(validate542.errors);
+        vErrors = vErrors === null ? validate544.errors : vErrors.concat(validate544.errors);
         errors = vErrors.length;
       }
     }
     if (data.macs !== undefined) {
-      if (!validate552(data.macs, {
+      if (!validate554(data.macs, {
         instancePath: instancePath + "/macs",
         parentData: data,
         parentDataProperty: "macs",
         rootData
       })) {
-        vErrors = vErrors === null ? validate552.errors : vErrors.concat(validate552.errors);
+        vErrors = vErrors === null ? validate554.errors : vErrors.concat(validate554.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.latency !== undefined) {
+      if (!validate562(data.latency, {
+        instancePath: instancePath + "/latency",
+        parentData: data,
+        parentDataProperty: "latency",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate562.errors : vErrors.concat(validate562.errors);
         errors = vErrors.length;
       }
     }
     if (data.fid !== undefined) {
-      if (!validate560(data.fid, {
+      if (!validate570(data.fid, {
         instancePath: instancePath + "/fid",
         parentData: data,
         parentDataProperty: "fid",
         rootData
       })) {
-        vErrors = vErrors === null ? validate560.errors : vErrors.concat(validate560.errors);
+        vErrors = vErrors === null ? validate570.errors : vErrors.concat(validate570.errors);
         errors = vErrors.length;
       }
     }
     if (data.model !== undefined) {
-      if (!validate588(data.model, {
+      if (!validate597(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate588.errors : vErrors.concat(validate588.errors);
+        vErrors = vErrors === null ? validate597.errors : vErrors.concat(validate597.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate453.errors = vErrors;
+  validate455.errors = vErrors;
   return errors === 0;
 }
-function validate139(data, {
+function validate141(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -16665,57 +16849,57 @@ function validate139(data, {
       errors++;
     }
     if (data.apiVersion !== undefined) {
-      if (!validate140(data.apiVersion, {
+      if (!validate142(data.apiVersion, {
         instancePath: instancePath + "/apiVersion",
         parentData: data,
         parentDataProperty: "apiVersion",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.kind !== undefined) {
-      if (!validate142(data.kind, {
-        instancePath: instancePath + "/kind",
-        parentData: data,
-        parentDataProperty: "kind",
         rootData
       })) {
         vErrors = vErrors === null ? validate142.errors : vErrors.concat(validate142.errors);
         errors = vErrors.length;
       }
     }
-    if (data.metadata !== undefined) {
-      if (!validate144(data.metadata, {
-        instancePath: instancePath + "/metadata",
+    if (data.kind !== undefined) {
+      if (!validate144(data.kind, {
+        instancePath: instancePath + "/kind",
         parentData: data,
-        parentDataProperty: "metadata",
+        parentDataProperty: "kind",
         rootData
       })) {
         vErrors = vErrors === null ? validate144.errors : vErrors.concat(validate144.errors);
         errors = vErrors.length;
       }
     }
+    if (data.metadata !== undefined) {
+      if (!validate146(data.metadata, {
+        instancePath: instancePath + "/metadata",
+        parentData: data,
+        parentDataProperty: "metadata",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.spec !== undefined) {
-      if (!validate148(data.spec, {
+      if (!validate150(data.spec, {
         instancePath: instancePath + "/spec",
         parentData: data,
         parentDataProperty: "spec",
         rootData
       })) {
-        vErrors = vErrors === null ? validate148.errors : vErrors.concat(validate148.errors);
+        vErrors = vErrors === null ? validate150.errors : vErrors.concat(validate150.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate453(data.status, {
+      if (!validate455(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate453.errors : vErrors.concat(validate453.errors);
+        vErrors = vErrors === null ? validate455.errors : vErrors.concat(validate455.errors);
         errors = vErrors.length;
       }
     }
@@ -16735,6 +16919,6 @@ function validate139(data, {
     }
     errors++;
   }
-  validate139.errors = vErrors;
+  validate141.errors = vErrors;
   return errors === 0;
 }

@@ -16,7 +16,7 @@ const schema15 = {
       "$ref": "RkU7N4N8J6RkxUPU8Lo4HbznHtrGaHsry86KVjk7ZQs"
     },
     "status": {
-      "$ref": "MmsfJqSxnt1R6FL0J8qoA8caHvIrN1tUAnAe95Dlm0"
+      "$ref": "cNHs3tdybaxII5fbuKgbzEElTbMvr1vibzQA4GnNBgQ"
     }
   },
   "required": ["spec", "apiVersion", "kind"],
@@ -1725,7 +1725,7 @@ const schema38 = {
       "$ref": "aI76FeqpwcXwdyCOF96recSluNjGv0pCdD3LQe3LnI"
     },
     "runs": {
-      "$ref": "ADvq5MGdInWZx6aouFN7L6uvdXOjyUh4JkCsR2xCJaE"
+      "$ref": "j1fWOYpTK0ZOrYX8Ago9HdGZNdK1MQV0oY8ttW4iE"
     }
   },
   "nullable": true
@@ -2837,7 +2837,7 @@ const schema50 = {
   "type": "array",
   "maxItems": 256,
   "items": {
-    "$ref": "0qh0NHy0Rr9vDuAx7EC0PSEn0QgOUTt1xjbJeZVo"
+    "$ref": "mpBzrtmDga6zO1468LRKkXiJShiKcalqsy9DMVqWA"
   },
   "nullable": true
 };
@@ -2880,6 +2880,12 @@ const schema51 = {
     },
     "macs": {
       "$ref": "NW88HfrvS38u8Yy207QW6S7qFs2gsa0jBgSYGvqPw"
+    },
+    "latencyMilliseconds": {
+      "$ref": "lvJcanQKOOUI4YUcAd2HiflgZOWHMlj7g91qVTSokHs"
+    },
+    "device": {
+      "$ref": "uZ7lE2yRcxBz0LW1mcMEb8zQnYDb9zFJshnjums"
     },
     "modelUri": {
       "$ref": "mRsGa3G0zEWwi43U8Q6OmYYv4l1cjQGcmOmidAmE"
@@ -3082,10 +3088,60 @@ function validate126(data, {
 }
 const schema56 = {
   "type": "string",
+  "maxLength": 128,
+  "nullable": true
+};
+function validate134(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data === "string") {
+    if (func2(data) > 128) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 128
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+  }
+  validate134.errors = vErrors;
+  return errors === 0;
+}
+const schema57 = {
+  "type": "string",
   "maxLength": 1024,
   "nullable": true
 };
-function validate133(data, {
+function validate136(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3127,7 +3183,7 @@ function validate133(data, {
       errors++;
     }
   }
-  validate133.errors = vErrors;
+  validate136.errors = vErrors;
   return errors === 0;
 }
 function validate116(data, {
@@ -3367,14 +3423,36 @@ function validate116(data, {
         errors = vErrors.length;
       }
     }
+    if (data.latencyMilliseconds !== undefined) {
+      if (!validate28(data.latencyMilliseconds, {
+        instancePath: instancePath + "/latencyMilliseconds",
+        parentData: data,
+        parentDataProperty: "latencyMilliseconds",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate28.errors : vErrors.concat(validate28.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.device !== undefined) {
+      if (!validate134(data.device, {
+        instancePath: instancePath + "/device",
+        parentData: data,
+        parentDataProperty: "device",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.modelUri !== undefined) {
-      if (!validate133(data.modelUri, {
+      if (!validate136(data.modelUri, {
         instancePath: instancePath + "/modelUri",
         parentData: data,
         parentDataProperty: "modelUri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
         errors = vErrors.length;
       }
     }

@@ -300,10 +300,16 @@ class Evaluator:
         labels = self.plan.labels(self.config)
         return None if labels is None else labels[part]
 
+    def first_image(self, model: nn.Module) -> Callable[[], Tensor]:
+        """Draws the first of the images that are measured, alone, each time that it is called: (1, C, H,
+        W)."""
+        network, seeds = self._network(model.eval(), self.plan.precision), self.plan.seeds()[:1]
+        return lambda: self._draw(network, seeds, 0, 0, lambda passes: None)
+
     def _draw(self, model: Network, seeds: list[int], start: int, passes: int, on_work: OnWork) -> Tensor:
         """The batch of images from `start` on, empty after the last of `seeds`. `on_work` gets `passes` at
         each step of the sampler."""
-        plan, part = self.plan, slice(start, start + self.batch)
+        plan, part = self.plan, slice(start, min(start + self.batch, len(seeds)))
         if start >= len(seeds):
             return torch.empty(0)
         drawn = sample(

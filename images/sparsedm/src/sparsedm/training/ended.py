@@ -29,7 +29,7 @@ def result_of(config: TrainConfig, manifest: dict[str, Any]) -> dict[str, Any]:
     uri, weights = config.output.uri, manifest["weights"]
     provenance = manifest["provenance"]
     return {
-        **{name: provenance[name] for name in ("best", "rollback") if name in provenance},
+        **{name: provenance[name] for name in ("best", "rollback", "latency") if name in provenance},
         "sparsity": manifest["sparsity"],
         "macs": manifest["macs"],
         "fid": manifest["fid"],

@@ -37,6 +37,7 @@ from sparsedm.diffusion.objective import Batch, Objective, noisy_batch
 from sparsedm.errors import ConfigError, InputError, Regressed
 from sparsedm.files import write_atomically
 from sparsedm.measure.evaluator import Evaluator, Measurement
+from sparsedm.measure.latency import measure_latency
 from sparsedm.measure.macs import Macs, count_macs
 from sparsedm.measure.reference import REFERENCE_FILE
 from sparsedm.models import CLASSES, build_model, load_weights
@@ -328,7 +329,8 @@ class Finetune:
         fid = self.evaluator.figures(
             distances.get("dense"), distances["sparse"], self._which_weights(), served
         )
-        quality = self._quality(measured)
+        quality, model = self._quality(measured), self._model_of(weights)
+        self.latency = measure_latency(self.evaluator, model, self.usage.device, self._check_stop)
 
         self.progress.enter("exporting")
         titles = {name: self._title(name, fid) for name in measured}
@@ -742,6 +744,7 @@ class Finetune:
             **(self.teacher.provenance() if self.teacher else {"teacher": "none"}),
             "weights": self._which_weights(),
             "device": self.usage.device,
+            "latency": self.latency,
             **({} if self.state.best is None else {"best": self.state.best.status()}),
             **({} if self.state.regression is None else {"rollback": self.state.regression.status()}),
         }

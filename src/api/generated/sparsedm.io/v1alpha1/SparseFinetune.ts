@@ -1485,6 +1485,35 @@ export interface ISparseFinetune {
       "reductionPercent"?: string;
     };
     /**
+     * Time that the trainer's device took for one image of the sparse model, measured at the end with dense products, zeros included. What sparse products of a GPU gain is in the status of a SparseInferenceService.
+     */
+    "latency"?: {
+      /**
+       * Median of three images, each until it is decoded.
+       */
+      "millisecondsPerImage"?: string;
+      /**
+       * Images that were drawn together.
+       */
+      "batchSize"?: number;
+      /**
+       * The device, as in status.trainer.
+       */
+      "device"?: string;
+      /**
+       * That of spec.evaluation.
+       */
+      "precision"?: string;
+      /**
+       * That of spec.evaluation.
+       */
+      "sampler"?: string;
+      /**
+       * Steps of the sampler for an image.
+       */
+      "steps"?: number;
+    };
+    /**
      * The Frechet distance of both models to the reference. It is the FID only when metric is FID.
      */
     "fid"?: {

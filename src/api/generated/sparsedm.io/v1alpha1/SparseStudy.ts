@@ -237,6 +237,14 @@ export interface ISparseStudy {
        */
       "macs"?: number;
       /**
+       * Time for one image of the sparse model, as in status.latency of the run.
+       */
+      "latencyMilliseconds"?: string;
+      /**
+       * The device on which that was measured.
+       */
+      "device"?: string;
+      /**
        * Folder with the model, which a SparseInferenceService serves.
        */
       "modelUri"?: string;
