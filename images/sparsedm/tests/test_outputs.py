@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import random
+import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from socket import socket
+from threading import Thread
 
 import pytest
 
@@ -13,9 +18,10 @@ from source_servers import private_authority
 from sparsedm.errors import InputError, SparseDMError, Superseded
 from sparsedm.sources import gcs_output, oci_output
 from sparsedm.sources.bucket import Bucket
+from sparsedm.sources.fetch import Use, fetch_all
 from sparsedm.sources.oci import TITLE
 from sparsedm.sources.settings import BUNDLE_VARIABLES, Settings
-from sparsedm.uris import FETCHED
+from sparsedm.uris import FETCHED, resolve_uri
 from store_servers import Held, registry, storage
 from tiny_run import Workplace
 
@@ -94,7 +100,7 @@ def test_a_run_goes_on_in_another_pod(output: Place, tmp_path: Path, monkeypatch
 
 def taken(output: Place, folder: Path) -> Bucket:
     folder.mkdir()
-    bucket = Bucket(output.uri, folder, Settings.from_environment())
+    bucket = Bucket(output.uri, folder, Settings.from_environment(), sleep=lambda seconds: None)
     bucket.pull()
     bucket.take()
     return bucket
@@ -116,7 +122,7 @@ def test_an_upload_that_is_cut_goes_on_and_shows_nothing_half(output: Place, tmp
     bucket, body = taken(output, tmp_path / "first"), bytes(range(256)) * 4096
     (tmp_path / "first/model.safetensors").write_bytes(body)
     (tmp_path / "first/empty.txt").write_bytes(b"")
-    output.held.cut = [100_000, 0]
+    output.held.cut, output.held.busy = [100_000, 0], 2
     bucket.push()
     assert output.files() == {"model.safetensors", "empty.txt"}
     taken(output, tmp_path / "second")
@@ -133,6 +139,63 @@ def test_an_upload_that_is_cut_goes_on_and_shows_nothing_half(output: Place, tmp
     output.held.cut = []
     taken(output, tmp_path / "third")
     assert (tmp_path / "third/model.safetensors").read_bytes() == body
+
+
+@pytest.fixture
+def real_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A tag of Debian's docker-registry, under an authority of the test's own."""
+    program = shutil.which("docker-registry")
+    if program is None:
+        pytest.skip("needs docker-registry, which Debian has: apt-get install docker-registry")
+    for name in (FETCHED, *BUNDLE_VARIABLES):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    authority, _ = private_authority(tmp_path)
+    monkeypatch.setenv("SPARSEDM_SOURCES", json.dumps({"trustedCA": str(authority)}))
+    with socket() as free:
+        free.bind(("127.0.0.1", 0))
+        host = f"localhost:{free.getsockname()[1]}"
+    pem = str(tmp_path / "server.pem")
+    tls = {"certificate": pem, "key": pem}
+    settings = {
+        "version": "0.1",
+        "storage": {"filesystem": {"rootdirectory": str(tmp_path / "registry")}},
+        "http": {"addr": host, "tls": tls},
+    }
+    (tmp_path / "registry.yml").write_text(json.dumps(settings))
+    with subprocess.Popen(
+        [program, "serve", str(tmp_path / "registry.yml")], stderr=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stderr is not None
+        try:
+            assert any("listening on" in line for line in server.stderr), "it has ended"
+            reader = Thread(target=server.stderr.read, daemon=True)  # so that it is never held up
+            reader.start()
+            yield f"oci://{host}/team/run:v1"
+        finally:
+            server.kill()
+
+
+def test_a_real_registry_takes_it_and_gives_it_back(real_registry: str, tmp_path: Path) -> None:
+    output, body = Place(real_registry, Held()), random.Random(0).randbytes(9_000_000)
+    first = taken(output, tmp_path / "first")
+    (tmp_path / "first/checkpoints").mkdir()
+    (tmp_path / "first/checkpoints/latest").write_text("step-00000003")
+    (tmp_path / "first/model.safetensors").write_bytes(body)
+    first.push()
+    second = taken(output, tmp_path / "second")
+    assert (tmp_path / "second/model.safetensors").read_bytes() == body
+    assert (tmp_path / "second/checkpoints/latest").read_text() == "step-00000003"
+    (tmp_path / "first/manifest.json").write_text("late")
+    with pytest.raises(Superseded):
+        first.push()
+    (tmp_path / "second/manifest.json").write_text("{}")
+    second.push()
+    fetch_all([Use("model.uri", real_registry, None)], Settings.from_environment())
+    model = resolve_uri(real_registry)
+    assert {path.name for path in model.rglob("*")} == {"manifest.json", "model.safetensors"}
+    assert (model / "manifest.json").read_text() == "{}"
 
 
 def test_a_server_that_refuses(output: Place, tmp_path: Path) -> None:

@@ -13,14 +13,16 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from sparsedm.errors import InputError, SparseDMError, Superseded
 from sparsedm.files import write_atomically
-from sparsedm.sources.cache import check_path
+from sparsedm.sources.cache import check_path, retried
 from sparsedm.sources.settings import Settings, trust
 from sparsedm.sources.source import SourceError
 
@@ -32,7 +34,7 @@ _LAST = (re.compile(r"/digest\.json$"), re.compile(r"^checkpoints/latest$"), re.
 
 class Store(Protocol):
     """A folder of a server, with files by their paths. A version changes with the content. All raise
-    SourceError within `explained`."""
+    SourceError within `explained`; uploads and marks try again by themselves."""
 
     def explained(self) -> AbstractContextManager[None]: ...
 
@@ -83,9 +85,12 @@ def open_store(uri: str, settings: Settings) -> Store:
 
 
 class Bucket:
-    def __init__(self, uri: str, folder: Path, settings: Settings) -> None:
+    def __init__(
+        self, uri: str, folder: Path, settings: Settings, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         """`folder` is of this pod alone."""
         trust(settings)
+        self._sleep = sleep
         self._uri, self._folder = uri, folder
         self._secret = settings.credentials_of(uri).secret
         self._store = open_store(uri, settings)
@@ -94,13 +99,13 @@ class Bucket:
     def pull(self) -> None:
         """Makes the local folder what the store has. Raises SparseDMError."""
         with self._told():
-            record, there = self._record(), dict(self._store.listed())
+            record, there = self._record(), self._listed()
             for path, version in there.items():
                 place = self._folder / path
                 if path != MARK and record.get(path, [None])[0] != version:
                     check_path(path)
                     place.parent.mkdir(parents=True, exist_ok=True)
-                    self._store.download(path, version, place)
+                    retried(partial(self._store.download, path, version, place), self._sleep)
                     record[path] = [version, *_state(place)]
             for path in [path for path in record if path not in there]:
                 (self._folder / path).unlink(missing_ok=True)
@@ -111,7 +116,7 @@ class Bucket:
         """The right to write, until another trainer takes it."""
         with self._told():
             self._store.abandon()
-            before = dict(self._store.listed()).get(MARK)
+            before = self._listed().get(MARK)
             self._mark = self._store.mark(secrets.token_hex(16).encode(), before)
 
     def push(self) -> None:
@@ -126,15 +131,18 @@ class Bucket:
             # The digests go first, so that what is left of a checkpoint is none.
             gone = sorted((path for path in record if path not in files), key=_rank, reverse=True)
             for path in gone:
-                self._store.delete(path)
+                retried(partial(self._store.delete, path), self._sleep)
                 del record[path]
             if new or gone:
                 self._check_mark()
-                self._mark = self._store.commit() or self._mark
+                self._mark = retried(self._store.commit, self._sleep) or self._mark
             self._write(record)
 
+    def _listed(self) -> dict[str, str]:
+        return retried(lambda: dict(self._store.listed()), self._sleep)
+
     def _check_mark(self) -> None:
-        if self._store.marked() != self._mark:
+        if retried(self._store.marked, self._sleep) != self._mark:
             raise Superseded(f"Another trainer has taken over {self._uri}: this one uploads nothing more.")
 
     def _files(self) -> Iterator[str]:
