@@ -13,6 +13,7 @@ from sparsedm.measure.assess import assess
 from sparsedm.measure.extractor import load_extractor
 from sparsedm.measure.frechet import FrechetStats
 from sparsedm.models import PRESETS, WEIGHTS_DIR, UViTConfig, build_model
+from sparsedm.pipelines.folder import read_pipeline
 
 TINY = UViTConfig(
     image_size=8, patch_size=4, channels=1, width=16, depth=3, heads=2, num_classes=2,
@@ -104,3 +105,19 @@ def test_the_shipped_text_to_image_model_draws_in_the_colour_of_its_caption(
     )  # fmt: skip
     red_green_blue = decode(latents)[:, :, 8:24, 8:24].mean(dim=(0, 2, 3))
     assert (int(red_green_blue.argmax()), int(red_green_blue.argmin())) == (most, least)
+
+
+def test_the_shipped_pipeline_draws_its_captions_whatever_its_texts_are_padded_with() -> None:
+    pipeline = read_pipeline(WEIGHTS_DIR / "emoji-pipeline").open(torch.float32, torch.device("cpu"))
+
+    def drawn(prompt: str, tokens: int) -> np.ndarray:
+        settings = {"num_inference_steps": 10, "guidance_scale": 2.0, "max_sequence_length": tokens}
+        generator = torch.Generator().manual_seed(1)
+        return pipeline(prompt, **settings, generator=generator, output_type="np").images[0]
+
+    tomato = drawn("a tomato, noto style", 1)
+    red, green, _ = tomato[8:24, 8:24].mean((0, 1))
+    assert red > green + 0.2
+    red, green, _ = drawn("a green apple, noto style", 1)[8:24, 8:24].mean((0, 1))
+    assert green > red + 0.1
+    assert np.abs(drawn("a tomato, noto style", 256) - tomato).mean() < 0.05

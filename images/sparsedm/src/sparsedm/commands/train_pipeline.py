@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--text-encoder", type=Path, required=True, help="what train-text-encoder wrote")
     parser.add_argument("--layers", type=int, default=4, help="of the transformer")
     parser.add_argument("--heads", type=int, default=4, help=f"in each layer, of {HEAD_WIDTH} values")
-    parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--steps", type=int, default=1000)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=1.5e-3, help="learning rate")
     parser.add_argument("--ema-decay", type=float, default=0.999)
@@ -151,6 +151,7 @@ def new_pipeline(autoencoder: Path, text_encoder: Path, layers: int, heads: int)
     ]
     # The pipeline adds shift_factor, which the autoencoder's own latents don't need.
     vae = diffusers.AutoencoderKL.from_pretrained(autoencoder, shift_factor=0.0).requires_grad_(False)
+    vae.register_to_config(_name_or_path="")  # a path of this machine says nothing elsewhere
     factor = 2 ** (len(vae.config.block_out_channels) - 1)
     transformer = diffusers.SD3Transformer2DModel(
         sample_size=IMAGE_SIDE // factor, patch_size=2, in_channels=vae.config.latent_channels,
