@@ -327,10 +327,12 @@ def test_what_a_pipeline_cannot_do_is_refused_by_the_name_of_the_field(place: Pl
             read_pipeline(folder)
 
 
-def test_two_processes_train_as_one(place: Place) -> None:
+@pytest.mark.parametrize("sharding", ["none", "fsdp"])
+def test_two_processes_train_as_one(place: Place, sharding: str) -> None:
     """The same loss and, but for the order of a sum, the same weights; the second reads what the first has
     recorded."""
-    spec = place.spec(FAST, "together", training__batchSize=4, sparsity__schedule={"type": "fixed"})
+    changes = {"training__batchSize": 4, "sparsity__schedule": {"type": "fixed"}}
+    spec = place.spec(FAST, f"together-{sharding}", training__sharding=sharding, **changes)
     alone = place.train({**spec, "output": {"uri": f"file://{place.directory / 'alone'}"}})
     with socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -354,7 +356,10 @@ def test_two_processes_train_as_one(place: Place) -> None:
         process.join(120)
         assert process.exitcode == 0, (place.directory / f"words-{rank}").read_text()
     file = alone["weights"]["file"]
-    one, two = load_file(place.directory / "alone" / file), load_file(place.directory / "together" / file)
+    one, two = (
+        load_file(place.directory / "alone" / file),
+        load_file(place.directory / f"together-{sharding}" / file),
+    )
     for name, weight in one.items():
         torch.testing.assert_close(two[name], weight, rtol=1e-3, atol=1e-5)
 

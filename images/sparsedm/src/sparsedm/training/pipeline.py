@@ -251,8 +251,8 @@ class PipelineFinetune(Finetune):
 
     def begin(self) -> None:
         """The dense model is dropped: what it returns is recorded."""
-        training = self.config.training
-        self.state = begin(self.dense, self.selection, self.method, training, self.config.sparsity.mask_type)
+        training, mask_type = self.config.training, self.config.sparsity.mask_type
+        self.state = begin(self.dense, self.selection, self.method, training, mask_type, self.processes)
         self.layers = self.state.layers
         self.dense = self.dense.to("meta")
         self.objective = RecordedObjective(self.state.student, training.precision, training.compile)

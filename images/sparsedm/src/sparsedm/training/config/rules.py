@@ -137,7 +137,6 @@ def check_pipeline(
     model: ModelSpec,
     dataset: DatasetSpec,
     sparsity: SparsitySpec,
-    training: TrainingSpec,
     evaluation: EvaluationSpec,
 ) -> None:
     """A pipeline is trained on what its denoiser is called with, and so takes none of what makes batches of
@@ -155,11 +154,6 @@ def check_pipeline(
         return
     _check_settings(problems, model, sparsity, evaluation)
     why = f"when model.architecture is {PIPELINE}"
-    if training.sharding != "none":
-        problems.add(
-            "training.sharding",
-            f"must be none {why}, not {training.sharding}: each process holds its whole denoiser.",
-        )
     if dataset.format not in PIPELINE_FORMATS:
         problems.add("dataset.format", f"must be {formats} {why}, not {dataset.format}.")
     if dataset.format == "recording" and held_out is None:
