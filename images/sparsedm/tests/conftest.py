@@ -11,6 +11,10 @@ import torch
 from process_tools import together as together
 from tiny_run import Workplace
 
+# With the first backward pass autograd starts a thread for each device that it knows of. After torch.compile
+# that would be one more than none, and no copy of this process could train.
+torch.ones((), requires_grad=True).backward()
+
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("gpu") and not torch.cuda.is_available():
