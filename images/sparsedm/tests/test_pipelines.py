@@ -236,12 +236,26 @@ def test_methods_precisions_and_layers_are_those_of_other_models(
         assert manifest["fid"]["served"][0]["precision"] == "bf16"
 
 
-def test_one_shot_masks_take_one_recorded_trajectory(place: Place) -> None:
-    spec = place.spec(FAST, "one-shot", sparsity__method="masked-dense")
-    spec["training"] = {}
-    manifest = place.train(spec)
-    assert manifest["provenance"]["recording"]["trajectories"] == 1
-    assert manifest["sparsity"]["achieved"] == "0.5"
+def test_training_brings_the_images_nearer_to_the_dense_ones_than_masks_alone(place: Place) -> None:
+    """Masks alone take one recorded trajectory, which tells the layers."""
+    prompts = [
+        f"a {colour} {thing}" for colour in ("red", "blue", "grey") for thing in ("ball", "car", "hat")
+    ]
+    (place.directory / "nine.txt").write_text("\n".join(prompts))
+    found = {}
+    for name, changes in {
+        "masks": {"sparsity__method": "masked-dense"},
+        "training": {"training__steps": 60, "training__batchSize": 8, "training__learningRate": "0.002"},
+    }.items():
+        spec = place.spec(FAST, name, dataset__uri=f"file://{place.directory}/nine.txt", **changes)
+        if name == "masks":
+            spec["training"] = {}
+        found[name] = place.train(spec)
+    masks, training = (found[name]["quality"]["images"] for name in ("masks", "training"))
+    assert found["masks"]["provenance"]["recording"]["trajectories"] == 1
+    assert found["masks"]["sparsity"]["achieved"] == "0.5"
+    assert float(training["psnr"]) > float(masks["psnr"]) + 3, (masks, training)
+    assert float(training["ssim"]) > float(masks["ssim"])
 
 
 def test_a_dry_run_tells_layers_memory_and_disk_and_writes_nothing(
