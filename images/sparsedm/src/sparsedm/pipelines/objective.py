@@ -63,7 +63,8 @@ class RecordedObjective:
 
     def __call__(self, batch: RecordedBatch) -> Tensor:
         calls, dtype = batch.calls(), AUTOCAST.get(self.precision)
-        with torch.autocast(batch.device.type, dtype, enabled=dtype is not None):
+        # As in diffusion/objective.py: no copy of a weight outlives the block that was gathered for it.
+        with torch.autocast(batch.device.type, dtype, enabled=dtype is not None, cache_enabled=False):
             outputs = self.learning([call.arguments for call in calls])
         losses = [_distance(out, call.output) for out, call in zip(outputs, calls, strict=True)]
         return torch.stack(losses).mean()

@@ -76,8 +76,9 @@ def _memory(network: nn.Module, masked: tuple[str, ...], config: TrainConfig) ->
     best = 4 * parameters if config.evaluation.select == "best" else 0
     memory = parameters * PARAMETER_BYTES + under_masks * MASK_BYTES + best
     checkpoint = parameters * CHECKPOINT_BYTES + under_masks + best
+    where = "spread over the processes" if config.training.sharding == "fsdp" else "on each device"
     return (
         f"{parameters:,} parameters, {under_masks:,} of them in {len(masked)} masked layers. Training takes "
-        f"{memory / 2**20:,.0f} MiB for weights and optimizer on each device, and activations; a checkpoint "
+        f"{memory / 2**20:,.0f} MiB for weights and optimizer, {where}, and activations; a checkpoint "
         f"{checkpoint / 2**20:,.0f} MiB on the volume, of which {config.checkpoint.keep} are kept."
     )
