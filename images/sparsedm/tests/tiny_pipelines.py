@@ -282,3 +282,24 @@ def QwenImagePipeline() -> Any:
         fast_tokenizer(),
         network,
     )
+
+
+@pipeline
+def ZImagePipeline() -> Any:
+    """Its transformer takes and gives lists of images, whose calls can't be joined."""
+    import diffusers
+    import transformers
+
+    config = transformers.Qwen3Config(
+        vocab_size=len(words()), hidden_size=WIDTH, intermediate_size=WIDTH, num_hidden_layers=2,
+        num_attention_heads=2, num_key_value_heads=2, head_dim=8,
+    )  # fmt: skip
+    tokenizer = fast_tokenizer()
+    tokenizer.chat_template = "{{ messages[0]['content'] }}"
+    network = diffusers.ZImageTransformer2DModel(
+        all_patch_size=(2,), all_f_patch_size=(1,), in_channels=4, dim=16, n_layers=2, n_refiner_layers=2,
+        n_heads=2, n_kv_heads=2, cap_feat_dim=WIDTH, axes_dims=[2, 2, 4], axes_lens=[64, 32, 32],
+    )  # fmt: skip
+    return diffusers.ZImagePipeline(
+        flow(), vae(shift_factor=0.1), transformers.Qwen3Model(config).eval(), tokenizer, network
+    )
