@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from process_tools import Together
 from tiny_run import Workplace
 
@@ -183,3 +185,12 @@ def test_every_method_trains_goes_on_and_is_gathered_as_in_one_process(
     script.write_text(STEPS_OF_TWO)
     ended = together(2, {}, (str(script),))
     assert ended.code == 0, ended.err
+
+
+def test_one_process_holds_everything_and_says_so(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = place.spec("alone", training__steps=1, training__warmupSteps=0, checkpoint__everySteps=1)
+    code, _ = place.command({**spec, "training": {**spec["training"], "sharding": "fsdp"}}, monkeypatch)
+    assert code == 0
+    assert "this one is alone: it holds all of it. Give the pod several GPUs" in capsys.readouterr().out

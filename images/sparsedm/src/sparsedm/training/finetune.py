@@ -154,6 +154,11 @@ class Finetune:
         self.device = pick_device()
         self.usage = Usage.of(self.device, processes.size)
         torch.manual_seed(config.training.seed)
+        if config.training.sharding == "fsdp" and processes.size == 1:
+            console.say(
+                "training.sharding fsdp shares a model among processes, and this one is alone: it holds all "
+                "of it. Give the pod several GPUs, or write trainer.nodes."
+            )
         self.open_model()
         self.open_data()
         self.begin()
