@@ -24,9 +24,8 @@ from sparsedm.errors import InputError, SparseDMError, Superseded
 from sparsedm.files import write_atomically
 from sparsedm.sources.cache import check_path, retried
 from sparsedm.sources.settings import Settings, trust
-from sparsedm.sources.source import SourceError
+from sparsedm.sources.source import MARK, SourceError
 
-MARK = ".trainer"
 RECORD = ".mirrored.json"
 """Local: for each file what the store has, [version, size, mtime in ns]."""
 _LAST = (re.compile(r"/digest\.json$"), re.compile(r"^checkpoints/latest$"), re.compile(r"^manifest\.json$"))

@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from sparsedm.sources.bucket import MARK
 from sparsedm.sources.gcs import Gcs
 from sparsedm.sources.settings import Credentials
-from sparsedm.sources.source import Entry, SourceError, changed, unavailable
+from sparsedm.sources.source import MARK, Entry, SourceError, changed, unavailable
 from sparsedm.sources.web import HttpFile, check, explained
 
 if TYPE_CHECKING:

@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
-from sparsedm.sources.bucket import MARK
 from sparsedm.sources.oci import MANIFESTS, TITLE, Repository
 from sparsedm.sources.settings import Credentials
-from sparsedm.sources.source import Entry, SourceError, changed
+from sparsedm.sources.source import MARK, Entry, SourceError, changed
 from sparsedm.sources.web import check, explained
 
 if TYPE_CHECKING:

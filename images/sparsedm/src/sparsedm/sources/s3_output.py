@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sparsedm.sources.bucket import MARK
 from sparsedm.sources.s3 import explained, open_client
 from sparsedm.sources.settings import Credentials
+from sparsedm.sources.source import MARK
 
 ATTEMPTS = 6
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+MARK = ".trainer"
+"""Path of what says, in an output, who writes to it (bucket.py)."""
 CHUNK_BYTES = 2**17
 CONNECT_SECONDS = 15.0
 
