@@ -56,8 +56,8 @@ image = Image.open(io.BytesIO(base64.b64decode(sys.stdin.read())))
 print(*ImageStat.Stat(image.crop((8, 8, 24, 24))).mean)
 `;
 
-/** A SparseFinetune of the folder, when it is over. */
-async function trained(name: string): Promise<SparseFinetune> {
+/** A SparseFinetune of the DiT, or of what `changes` say, when it is over. */
+async function trained(name: string, changes: Partial<SparseFinetune['spec']> = {}): Promise<SparseFinetune> {
   await apply(namespace, {
     apiVersion: 'sparsedm.io/v1alpha1',
     kind: 'SparseFinetune',
@@ -69,6 +69,7 @@ async function trained(name: string): Promise<SparseFinetune> {
       checkpoint: { everySteps: 10 },
       evaluation: { samples: 16, steps: 4 },
       output: { uri: `pvc://models/sparse-${name}` },
+      ...changes,
     },
   });
   return until(
@@ -82,9 +83,12 @@ async function trained(name: string): Promise<SparseFinetune> {
 const inServer = (...command: string[]) =>
   kubectl(['-n', namespace, 'exec', 'deploy/dit-server', '--', ...command]);
 
+beforeAll(async () => {
+  await applyClaim(namespace);
+});
+
 describe('a DiT of diffusers', () => {
   beforeAll(async () => {
-    await applyClaim(namespace);
     await inNotebook(namespace, 'writer', 'python', '-c', writeDit);
   });
 
@@ -139,6 +143,37 @@ describe('a DiT of diffusers', () => {
     const lines = (await inServer('python', '-c', readDit)).trim().split('\n');
     expect(lines).toHaveLength(3 * 4);
     for (const line of lines) expect(line).toMatch(/^transformer_blocks\.\d\.attn1\.to_\S+ 2 2$/);
+  });
+});
+
+describe('the pipeline that ships', () => {
+  it('is recorded, trained and served, at the size, steps and guidance of a request', async () => {
+    explainFailure(namespace);
+    const ships = 'file:///opt/sparsedm/weights/emoji-pipeline';
+    const { status } = await trained('pipeline', {
+      model: { architecture: 'pipeline', pretrained: { uri: ships } },
+      dataset: { format: 'prompts', uri: `${ships}/prompts.txt`, samples: 4, guidanceScale: '2' },
+      training: { steps: 4, batchSize: 2, warmupSteps: 1 },
+      checkpoint: { everySteps: 4 },
+      evaluation: { samples: 4, steps: 4, extractorUri: `${ships}/extractor.safetensors` },
+    });
+    expect(status?.phase, JSON.stringify(status?.conditions)).toBe('Succeeded');
+    expect(status?.sparsity).toMatchObject({ pattern: '2:4', compliant: true });
+    await serve(namespace, 'pipeline', 4);
+    await forward(namespace, 'svc/pipeline', 80, async (url) => {
+      const draw = async (body: object) => {
+        const response = await generate(url, { prompt: 'a tomato, noto style', seed: 7, ...body });
+        expect(response.status, await response.clone().text()).toBe(200);
+        return picturesOf(response);
+      };
+      const [first, again] = [await draw({}), await draw({})];
+      expect(again).toEqual(first);
+      expect(await draw({ negative_prompt: 'a banana', guidance_scale: 4 })).not.toEqual(first);
+      const [small] = await draw({ size: '16x32', num_inference_steps: 2 });
+      // The header of a PNG has its width and height.
+      expect([small!.readUInt32BE(16), small!.readUInt32BE(20)]).toEqual([16, 32]);
+      expect((await generate(url, { prompt: 'a tomato', size: '64x64' })).status).toBe(400);
+    });
   });
 });
 
