@@ -23,8 +23,8 @@ from sparsedm.measure.extractor import Classifier
 from sparsedm.pipelines import record
 from sparsedm.pipelines.call import Drawing
 from sparsedm.pipelines.folder import read_pipeline
+from sparsedm.pipelines.images import psnr, ssim
 from sparsedm.pipelines.objective import RecordedBatch, RecordedObjective
-from sparsedm.pipelines.pictures import psnr, ssim
 from sparsedm.pipelines.prompts import hold_out
 from sparsedm.pipelines.record import Order, Recorder
 from sparsedm.pipelines.recording import BatchOrder, Recording

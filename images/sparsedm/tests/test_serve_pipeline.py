@@ -119,8 +119,8 @@ def serve(artifact: Path, scenario: Scenario) -> None:
 async def drawn(client: httpx.AsyncClient, **body: Any) -> list[np.ndarray]:
     answer = await client.post("/v1/images/generations", json={"prompt": "red", **body})
     assert answer.status_code == 200, answer.text
-    pictures = [base64.b64decode(datum["b64_json"]) for datum in answer.json()["data"]]
-    return [np.asarray(Image.open(io.BytesIO(picture))) for picture in pictures]
+    images = [base64.b64decode(datum["b64_json"]) for datum in answer.json()["data"]]
+    return [np.asarray(Image.open(io.BytesIO(image))) for image in images]
 
 
 def test_clients_get_what_diffusers_draws(artifact: Path, opened: Any) -> None:

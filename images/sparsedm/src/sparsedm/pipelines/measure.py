@@ -18,7 +18,7 @@ from sparsedm.measure.evaluator import Evaluator, Measurement, OnWork, Plan, ima
 from sparsedm.models.precision import DTYPES
 from sparsedm.pipelines.call import Drawing, check_callable, draw
 from sparsedm.pipelines.folder import PipelineFolder
-from sparsedm.pipelines.pictures import WINDOW, psnr, ssim
+from sparsedm.pipelines.images import WINDOW, psnr, ssim
 
 BATCH = 4
 """Images that are drawn at a time."""

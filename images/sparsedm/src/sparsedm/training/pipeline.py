@@ -26,9 +26,9 @@ from sparsedm.models.precision import DTYPES
 from sparsedm.models.weights import weights_sha256
 from sparsedm.pipelines.call import Drawing
 from sparsedm.pipelines.folder import read_pipeline
+from sparsedm.pipelines.images import grid
 from sparsedm.pipelines.measure import PAIRS, DenseImages, PipelineEvaluator, image_figures
 from sparsedm.pipelines.objective import RecordedBatch, RecordedObjective, ready, tolerance
-from sparsedm.pipelines.pictures import grid
 from sparsedm.pipelines.prompts import hold_out, read_prompts
 from sparsedm.pipelines.record import INDEX_FILE, Order, Recorder
 from sparsedm.pipelines.recording import BatchOrder, Recording
