@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from sparsedm.cli import main
 from sparsedm.measure.macs import count_macs
@@ -88,6 +88,20 @@ def test_rows_of_the_artifact_and_of_the_dense_model(
     assert main(arguments(place, masked, "1:4", "--json")) == 0
     again = json.loads(capsys.readouterr().out)
     assert again["dense"] == again["patterns"][0]["distance"] == rows["dense", "1:4"]["distance"]
+
+
+def test_the_weights_beneath_the_masks_come_from_a_checkpoint(
+    place: Workplace, manifest: dict[str, Any], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    checkpoint = place.directory / "out/checkpoints/step-00000002/tensors.safetensors"
+    average = {n.removeprefix("ema/"): t for n, t in load_file(checkpoint).items() if n.startswith("ema/")}
+    save_file(average, tmp_path / "average.safetensors")
+    rows = []
+    for weights in (checkpoint, tmp_path / "average.safetensors"):
+        assert main(arguments(place, weights, "4:8", "--json")) == 0
+        rows.append(json.loads(capsys.readouterr().out)["patterns"][0])
+    assert rows[0] == rows[1]
+    assert (rows[0]["weights"], rows[0]["sparsity"]) == ("dense", "0.5")
 
 
 def test_without_the_option_there_are_no_rows(

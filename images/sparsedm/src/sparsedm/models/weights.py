@@ -19,7 +19,8 @@ WRAPPER_PARTS = {"_orig_mod", "_checkpoint_wrapped_module", "_fsdp_wrapped_modul
 """What torch.compile, checkpointing and sharding insert into names, at any place."""
 PREFIXES = ("module.", "model.", "net.", "network.", "ema_model.", "ema.", "model_ema.")
 """What training on several GPUs, Lightning and averaging put before every name."""
-AVERAGE_PREFIXES = ("ema.", "ema_model.", "model_ema.", "averaged_model.")
+AVERAGE_PREFIXES = ("ema.", "ema_model.", "model_ema.", "averaged_model.", "ema/")
+"""The last one is that of this trainer's own checkpoints."""
 NAMED = 3
 """Names in one sentence; the others are counted."""
 
