@@ -83,4 +83,12 @@ describe('why a training pod failed', () => {
     expect(failure?.reason).toBe(wantReason);
     if (wantReason !== undefined) expect(failure?.message).toContain(wantMessage);
   });
+
+  it('too little memory, with the limit of its container', () => {
+    const pod = aPod(job, 'a', terminated({ exitCode: 137, reason: 'OOMKilled' }));
+    const containers = [{ name: 'trainer', resources: { limits: { memory: '512Mi' } } }];
+    expect(failureOf({ ...pod, spec: { containers } })?.message).toContain(
+      'ran out of memory, of which its limit is 512Mi: raise spec.trainer.resources.limits.memory',
+    );
+  });
 });

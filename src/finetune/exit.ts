@@ -1,7 +1,14 @@
 import type { Pod } from '../kube/resources';
 import { wordsIn } from '../reports/termination';
 import { withUris } from '../workload/claims';
-import { lastExit, logCommand, podFailure, type Exit, type Trouble } from '../workload/pod-state';
+import {
+  lastExit,
+  logCommand,
+  outOfMemory,
+  podFailure,
+  type Exit,
+  type Trouble,
+} from '../workload/pod-state';
 import { FINAL_EXIT_CODES, TRAINER_CONTAINER } from './job';
 import { hasLostAnother } from './nodes';
 import { parseTerminationMessage } from './report';
@@ -37,8 +44,7 @@ function explainExit(pod: Pod, { exitCode, reason, message }: Exit): Trouble {
   if (reason === 'OOMKilled') {
     return {
       reason,
-      message:
-        'The trainer ran out of memory: raise spec.trainer.resources.limits.memory, or lower spec.training.batchSize in a new SparseFinetune.',
+      message: `The trainer ${outOfMemory(pod, TRAINER_CONTAINER)}: raise spec.trainer.resources.limits.memory, or lower spec.training.batchSize in a new SparseFinetune.`,
     };
   }
   if (exitCode === 143)

@@ -1,7 +1,14 @@
 /** Why pods of a Deployment do not become ready. */
 import type { Deployment, Pod } from '../kube/resources';
 import { wordsIn } from '../reports/termination';
-import { lastExit, logCommand, startTrouble, type Exit, type Trouble } from '../workload/pod-state';
+import {
+  lastExit,
+  logCommand,
+  outOfMemory,
+  startTrouble,
+  type Exit,
+  type Trouble,
+} from '../workload/pod-state';
 import { SERVER_CONTAINER } from './deployment';
 import { exitError } from './report';
 
@@ -26,8 +33,7 @@ function explainCrash(pod: Pod, { reason, exitCode, message }: Exit): Trouble {
   if (reason === 'OOMKilled') {
     return {
       reason,
-      message:
-        'The server ran out of memory: raise spec.server.resources.limits.memory, or lower spec.engine.maxBatchSize.',
+      message: `The server ${outOfMemory(pod, SERVER_CONTAINER)}: raise spec.server.resources.limits.memory, or lower spec.engine.maxBatchSize.`,
     };
   }
   const words = wordsIn(message)?.slice(0, 512);

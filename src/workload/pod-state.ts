@@ -153,6 +153,12 @@ export function logCommand(pod: Pod, container: string): string {
   return `kubectl logs ${name} --namespace ${namespace} --container ${container}${restarted ? ' --previous' : ''}`;
 }
 
+/** What the kernel killed a container for, as the middle of a sentence. */
+export function outOfMemory({ spec }: Pod, container: string): string {
+  const limit = spec?.containers.find(({ name }) => name === container)?.resources?.limits?.memory;
+  return limit === undefined ? 'ran out of memory' : `ran out of memory, of which its limit is ${limit}`;
+}
+
 /** Why a pod failed although its container gave no reason: eviction, preemption, a lost node. */
 export function podFailure(pod: Pod): Trouble | undefined {
   if (pod.status?.phase !== 'Failed') return undefined;

@@ -35,7 +35,7 @@ const namespace = useNamespace('e2e-main');
 const pngSignature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
 
 /** Small enough for two cores and long enough to be interrupted: about 60 steps in half a minute. */
-function finetune(name: string, changes: Record<string, object> = {}) {
+function finetune(name: string, changes: Record<string, object | number> = {}) {
   return {
     apiVersion: 'sparsedm.io/v1alpha1',
     kind: 'SparseFinetune',
@@ -241,6 +241,56 @@ describe('faults', () => {
     expect(done.status?.phase).toBe('Succeeded');
     expect(done.status?.attempts?.resumedFromStep).toBeGreaterThanOrEqual(20);
     expect(done.status?.progress?.step).toBe(60);
+  });
+
+  it('goes on after an eviction and a suspension, neither of which counts, and is held to its gate', async () => {
+    explainFailure(namespace);
+    const evaluation = { samples: 16, steps: 4 };
+    const acceptance = { minMacsReductionPercent: 60 }; // 2:4 saves less than half
+    await apply(namespace, finetune('hats', { evaluation, acceptance, backoffLimit: 0 }));
+    const reached = (step: number) =>
+      until(readFinetune('hats'), (one) => stepOf(one) >= step, `step ${step}`);
+    await reached(10);
+    const [first] = await podsOf('hats');
+    await evict(namespace, first!.metadata.name);
+    await until(
+      readFinetune('hats'),
+      (one) => (one.status?.attempts?.resumedFromStep ?? 0) >= 10,
+      'a pod that goes on',
+    );
+    await reached(25);
+    const suspend = (value: boolean) => {
+      const patch = JSON.stringify({ spec: { suspend: value } });
+      return kubectl(['-n', namespace, 'patch', 'sft/hats', '--type=merge', '-p', patch]);
+    };
+    await suspend(true);
+    const held = await until(
+      readFinetune('hats'),
+      (one) => findCondition(one.status?.conditions, 'Suspended')?.status === 'True',
+      'the end of the pod',
+    );
+    expect(held.status?.phase).toBe('Suspended');
+    expect(held.status?.progress).not.toHaveProperty('eta');
+    expect((await podsOf('hats')).filter(({ status }) => status.phase === 'Running')).toEqual([]);
+    await suspend(false);
+    const done = await until(readFinetune('hats'), isFinished, 'the end of training', 240_000);
+    expect(done.status?.attempts?.resumedFromStep).toBeGreaterThanOrEqual(25);
+    const condition = (type: string) => findCondition(done.status?.conditions, type);
+    expect(condition('Succeeded')).toMatchObject({ status: 'True', reason: 'GateFailed' });
+    expect(condition('QualityGatePassed')).toMatchObject({ status: 'False' });
+    expect(condition('QualityGatePassed')?.message).toContain('60');
+  });
+
+  it('names the limit of memory that it did not fit in', async () => {
+    explainFailure(namespace);
+    const resources = { requests: { memory: '64Mi' }, limits: { memory: '160Mi' } };
+    await apply(namespace, finetune('shawls', { trainer: { resources }, backoffLimit: 0 }));
+    const failed = await until(readFinetune('shawls'), isFinished, 'a verdict');
+    expect(findCondition(failed.status?.conditions, 'Succeeded')).toMatchObject({
+      status: 'False',
+      reason: 'OOMKilled',
+      message: expect.stringContaining('of which its limit is 160Mi') as string,
+    });
   });
 
   it('goes back to the last good stage when the next one regresses, also after a kill', async () => {
