@@ -4,7 +4,7 @@
  * that counts them all: `N passed, N failed, N skipped`.
  */
 import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Command } from 'commander';
@@ -87,15 +87,25 @@ async function vitest(project: Part, { scratch, only }: Run, env: NodeJS.Process
   return counted(await show('vitest', args, env), file, parseVitest, vitestFailures);
 }
 
-async function python(executable: string, { scratch }: Run): Promise<Outcome> {
+const pythonTests = 'images/sparsedm/tests';
+
+async function python(executable: string, { scratch, only }: Run): Promise<Outcome> {
   const file = path.join(scratch, 'python.xml');
+  const chosen =
+    only === undefined
+      ? ['images/sparsedm']
+      : (await readdir(pythonTests))
+          .filter((name) => name.startsWith('test_') && name.endsWith('.py') && name.includes(only))
+          .map((name) => path.join(pythonTests, name));
+  // Without a file pytest would take all.
+  if (chosen.length === 0) throw new ClusterError(`no file of ${pythonTests} has "${only}" in its name`);
   const lint = await show(executable, ['-m', 'ruff', 'check', 'images/sparsedm']);
   // As in the images: threads that spin while they wait take cores from those that work.
   const env = { OMP_WAIT_POLICY: 'PASSIVE' };
   // The tests use one thread each. A core begins with half of the tests in their order, which share what a file sets up,
   // and takes from those that the other has before it when it has done its own: single files take minutes.
   const shared = ['-n', 'auto', '--dist', 'worksteal'];
-  const args = ['-m', 'pytest', 'images/sparsedm', '-q', ...shared, `--junitxml=${file}`];
+  const args = ['-m', 'pytest', ...chosen, '-q', ...shared, `--junitxml=${file}`];
   const status = await show(executable, args, env);
   return counted(lint || status, file, parseJUnit, junitFailures);
 }
@@ -202,7 +212,7 @@ async function main(names: readonly string[], { only, ...choice }: Choice): Prom
 const program = new Command('npm test --')
   .description('All set-up and every test but faults, or only the named parts.')
   .argument('[parts...]', parts.join(', '))
-  .option('--only <text>', 'of each part but check and python, the files whose path contains this')
+  .option('--only <text>', 'of each part but check, the files whose path contains this')
   .option(
     '--context <name>',
     'run e2e and faults on this context of your kubeconfig instead of the embedded cluster',

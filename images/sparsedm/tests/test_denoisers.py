@@ -465,6 +465,8 @@ def test_the_same_run_twice_gives_the_same_files(place: Workplace, monkeypatch: 
             return datetime(2026, 1, 31, tzinfo=tz)
 
     monkeypatch.setattr("sparsedm.artifact.artifact.datetime", Then)
+    took = {"millisecondsPerImage": "12.5", "batchSize": 1, "device": "CPU", "precision": "fp32"}
+    monkeypatch.setattr("sparsedm.training.finetune.measure_latency", lambda *_: took)
 
     def files() -> dict[str, bytes]:
         place.train(spec)

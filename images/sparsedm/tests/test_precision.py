@@ -85,7 +85,7 @@ def test_a_run_draws_dense_and_sparse_in_its_precision_and_sparse_in_those_serve
     monkeypatch.setattr(evaluator_module, "in_precision", watched)
     spec = place.spec("in-bf16", evaluation__precision="bf16", evaluation__servedPrecisions=["fp32"], **SHORT)
     fid = place.train(spec)["fid"]
-    assert drawn == ["bf16", "bf16", "fp32"]
+    assert drawn == ["bf16", "bf16", "fp32", "bf16"]  # the last one to be timed
     assert (fid["precision"], fid["served"][0]["precision"]) == ("bf16", "fp32")
     assert "seed 0, bf16 (the sparse one also in fp32). The distance to" in describe(parse_config(spec))
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import count
@@ -146,6 +148,44 @@ def kill_at(owner: Any, name: str, call: int, killed: Callable[..., None]) -> No
         return killed(whole, *args) if next(calls) == call else whole(*args)
 
     setattr(owner, name, killing)
+
+
+def die_after(seconds: float | None) -> None:
+    """Kills this process by SIGKILL so long after its first step began; not for None."""
+    if seconds is None:
+        return
+    first = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGKILL))
+    whole, began = Objective.__call__, count()
+
+    def starting(*args: Any) -> Any:
+        if next(began) == 0:
+            first.start()
+        return whole(*args)
+
+    Objective.__call__ = starting  # type: ignore[method-assign]
+
+
+def test_kills_at_random_moments_change_nothing(place: Workplace) -> None:
+    """SPARSEDM_KILLS says how many; a run that ends before the last of them makes room for another one."""
+    wanted, done, runs, rng = int(os.environ.get("SPARSEDM_KILLS", "8")), 0, 0, random.Random(0)
+
+    def spec(output: str) -> dict[str, Any]:
+        return place.spec(output, training__steps=60, checkpoint={"everySteps": 1, "keep": 2})
+
+    place.train(spec("calm"))
+    while done < wanted:
+        output, code = f"shaken-{runs}", None
+        runs += 1
+        while code != 0:
+            seconds = rng.uniform(0, 0.4) if done < wanted else None
+            words = place.directory / f"{output}.log"
+            with place.forked(spec(output), words, partial(die_after, seconds)) as process:
+                process.join(120)
+                code = process.exitcode
+            assert code in (0, -signal.SIGKILL), words.read_text()
+            done += code != 0
+        assert_same_end(place.directory / "calm", place.directory / output, 60)
+    print(f"{done} kills in {runs} runs")
 
 
 @pytest.mark.parametrize(
