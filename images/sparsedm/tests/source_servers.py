@@ -12,7 +12,7 @@ import ssl
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -119,9 +119,11 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def web_server(files: Files, tls: ssl.SSLContext | None = None) -> Iterator[str]:
-    """Yields "localhost:PORT"."""
-    server = ThreadingHTTPServer(("localhost", 0), type("Handler", (Handler,), {"files": files}))
+def serving(
+    handler: type[BaseHTTPRequestHandler], tls: ssl.SSLContext | None = None, **known: Any
+) -> Iterator[str]:
+    """Yields "localhost:PORT". `known`: attributes of each handler."""
+    server = ThreadingHTTPServer(("localhost", 0), type("Handler", (handler,), known))
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
@@ -132,6 +134,11 @@ def web_server(files: Files, tls: ssl.SSLContext | None = None) -> Iterator[str]
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def web_server(files: Files, tls: ssl.SSLContext | None = None) -> AbstractContextManager[str]:
+    """Yields "localhost:PORT"."""
+    return serving(Handler, tls, files=files)
 
 
 BEHIND_PROXY = "files.internal"

@@ -8,13 +8,12 @@ import hashlib
 import json
 import re
 import ssl
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from source_servers import serving
 
 
 @dataclass
@@ -190,26 +189,11 @@ class _Registry(_Handler):
         """Of a blob that was cut nothing stays."""
 
 
-@contextmanager
-def _server(handler: type[_Handler], held: Held, tls: ssl.SSLContext | None = None) -> Iterator[str]:
-    server = ThreadingHTTPServer(("localhost", 0), type("Handler", (handler,), {"held": held}))
-    if tls is not None:
-        server.socket = tls.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
-        yield f"localhost:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
 def storage(held: Held) -> Any:
     """Yields "localhost:PORT", without TLS."""
-    return _server(_Storage, held)
+    return serving(_Storage, held=held)
 
 
 def registry(held: Held, tls: ssl.SSLContext) -> Any:
     """Yields "localhost:PORT"."""
-    return _server(_Registry, held, tls)
+    return serving(_Registry, tls, held=held)

@@ -20,7 +20,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sparsedm.measure.macs import LayerMacs, Macs
 from sparsedm.pipelines.record import Call
-from sparsedm.sparsity.layers import Selection, SkippedLayer, prunable_layers
+from sparsedm.sparsity.layers import Selection, prunable_layers, select_wanted
 from sparsedm.sparsity.pattern import Pattern
 
 LEAST = 4
@@ -61,21 +61,11 @@ def select_of_call(
     """`include` and `exclude` are the user's globs; without `include` the structure decides. `positions` and
     `rows` as `watch` and Call give them."""
     blocks = repeated_blocks(network)
-    selected: list[str] = []
-    skipped: list[SkippedLayer] = []
-    names = [name for name, _ in prunable_layers(network)]
-    for name, module in prunable_layers(network):
-        inputs = module.weight.shape[1]
-        reason = _reason(name, positions.get(name, 0), rows, blocks, include, exclude)
-        if reason is not None:
-            skipped.append(SkippedLayer(name, reason))
-        elif inputs % pattern.m:
-            unfit = f"input dimension {inputs} is not a multiple of {pattern.m}"
-            skipped.append(SkippedLayer(name, unfit, wanted=True))
-        else:
-            selected.append(name)
-    unmatched = tuple(glob for glob in include if not any(fnmatchcase(name, glob) for name in names))
-    return Selection(tuple(selected), tuple(skipped), unmatched)
+
+    def unwanted(name: str) -> str | None:
+        return _reason(name, positions.get(name, 0), rows, blocks, include, exclude)
+
+    return select_wanted(network, pattern, unwanted, include)
 
 
 def _reason(

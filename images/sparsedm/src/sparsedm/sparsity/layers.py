@@ -64,14 +64,21 @@ def select_layers(
     model: nn.Module, pattern: Pattern, include: Sequence[str] = DEFAULT_INCLUDE, exclude: Sequence[str] = ()
 ) -> Selection:
     """Layers whose name matches an include glob and no exclude glob, and whose input dimension M divides."""
+    return select_wanted(model, pattern, lambda name: _reason_unwanted(name, include, exclude), include)
+
+
+def select_wanted(
+    model: nn.Module, pattern: Pattern, unwanted: Callable[[str], str | None], include: Sequence[str]
+) -> Selection:
+    """Layers for whose name `unwanted` gives no reason, and whose input dimension M divides. `include`: the
+    globs of which the selection names those that no layer matches."""
     selected: list[str] = []
     skipped: list[SkippedLayer] = []
     layers = list(prunable_layers(model))
     for name, module in layers:
-        inputs = module.weight.shape[1]
-        unwanted = _reason_unwanted(name, include, exclude)
-        if unwanted is not None:
-            skipped.append(SkippedLayer(name, unwanted))
+        inputs, why = module.weight.shape[1], unwanted(name)
+        if why is not None:
+            skipped.append(SkippedLayer(name, why))
         elif inputs % pattern.m:
             reason = f"input dimension {inputs} is not a multiple of {pattern.m}"
             skipped.append(SkippedLayer(name, reason, wanted=True))

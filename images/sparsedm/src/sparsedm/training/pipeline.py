@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from sparsedm.artifact.artifact import Identity
 from sparsedm.artifact.pipeline import PipelineConfig, PipelineFiles, stored
-from sparsedm.errors import ConfigError, InputError
+from sparsedm.errors import InputError
 from sparsedm.measure.evaluator import Measurement, Plan
 from sparsedm.measure.macs import Macs
 from sparsedm.measure.reference import REFERENCE_FILE
@@ -39,7 +39,7 @@ from sparsedm.sparsity.pattern import Pattern
 from sparsedm.training.config import TrainConfig
 from sparsedm.training.finetune import Finetune, check_fits
 from sparsedm.training.learner import begin
-from sparsedm.training.plan import schedule_of
+from sparsedm.training.plan import check_selection, schedule_of
 from sparsedm.uris import resolve_uri
 
 RECORDING_FOLDER = "recording"
@@ -78,21 +78,11 @@ def select_layers_of(
 ) -> Selection:
     """Raises ConfigError where a glob of the user's matches nothing, or nothing is left to mask."""
     sparsity = config.sparsity
-    names = ", ".join(name for name, _ in prunable_layers(network))
     if not METHODS[sparsity.method].masks:
         reason = f"method {sparsity.method} masks nothing"
         return Selection((), tuple(SkippedLayer(name, reason) for name, _ in prunable_layers(network)), ())
     selection = select_of_call(network, positions, rows, sparsity.pattern, sparsity.include, sparsity.exclude)
-    problems = [
-        f'sparsity.layers.include has "{glob}", which matches no layer: the layers are {names}.'
-        for glob in selection.unmatched
-    ]
-    if not selection.selected:
-        problems.append(
-            f"sparsity.layers selects no layer that {sparsity.pattern} fits: the layers are {names}."
-        )
-    if problems:
-        raise ConfigError(problems)
+    check_selection(selection, network, sparsity.pattern, sparsity.include)
     return selection
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from torch import nn
@@ -13,6 +14,7 @@ from sparsedm.models import ModelConfig
 from sparsedm.models.denoisers import WEIGHTS_FILE, read_directory, without_scheduler
 from sparsedm.sparsity.layers import DEFAULT_INCLUDE, Selection, SkippedLayer, prunable_layers, select_layers
 from sparsedm.sparsity.methods import METHODS
+from sparsedm.sparsity.pattern import Pattern
 from sparsedm.sparsity.schedule import Schedule, build_schedule
 from sparsedm.training.config import ModelSpec, TrainConfig, teacher_problems
 from sparsedm.uris import resolve_uri
@@ -84,19 +86,24 @@ def select(model: nn.Module, config: TrainConfig) -> Selection:
         include, excluded = DEFAULT_LAYERS[config.model.architecture]
         exclude = (*excluded, *exclude)
     selection = select_layers(model, sparsity.pattern, include, exclude)
-    names = ", ".join(name for name, _ in prunable_layers(model))
+    given = [glob for glob in sparsity.include if glob not in DEFAULT_INCLUDE]
+    check_selection(selection, model, sparsity.pattern, given)
+    return selection
+
+
+def check_selection(selection: Selection, network: nn.Module, pattern: Pattern, given: Sequence[str]) -> None:
+    """given: the globs that the user wrote. Raises ConfigError where one of them matches nothing, and where
+    nothing is selected."""
+    names = ", ".join(name for name, _ in prunable_layers(network))
     problems = [
         f'sparsity.layers.include has "{glob}", which matches no layer: the layers are {names}.'
         for glob in selection.unmatched
-        if glob in sparsity.include and glob not in DEFAULT_INCLUDE
+        if glob in given
     ]
     if not selection.selected:
-        problems.append(
-            f"sparsity.layers selects no layer that {sparsity.pattern} fits: the layers are {names}."
-        )
+        problems.append(f"sparsity.layers selects no layer that {pattern} fits: the layers are {names}.")
     if problems:
         raise ConfigError(problems)
-    return selection
 
 
 def schedule_of(config: TrainConfig) -> Schedule:
