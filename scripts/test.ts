@@ -10,6 +10,7 @@ import path from 'node:path';
 import { Command } from 'commander';
 import { Listr } from 'listr2';
 import { clusterDown, clusterIsUp, ensureBinaries } from '../test/cluster/index';
+import { unpackedPackage } from '../test/cluster/packages';
 import { ClusterError } from '../test/cluster/wait';
 import {
   addCounts,
@@ -35,7 +36,7 @@ const long: ReadonlySet<Part> = new Set(['faults']);
 
 type Choice = TargetChoice & { only?: string };
 
-type Setup = { python?: string; target?: Target; images?: ImageRefs };
+type Setup = { python?: string; registry?: string; target?: Target; images?: ImageRefs };
 
 function isPart(name: string): name is Part {
   return (parts as readonly string[]).includes(name);
@@ -89,7 +90,7 @@ async function vitest(project: Part, { scratch, only }: Run, env: NodeJS.Process
 
 const pythonTests = 'images/sparsedm/tests';
 
-async function python(executable: string, { scratch, only }: Run): Promise<Outcome> {
+async function python({ python = 'python3', registry }: Setup, { scratch, only }: Run): Promise<Outcome> {
   const file = path.join(scratch, 'python.xml');
   const chosen =
     only === undefined
@@ -99,14 +100,18 @@ async function python(executable: string, { scratch, only }: Run): Promise<Outco
           .map((name) => path.join(pythonTests, name));
   // Without a file pytest would take all.
   if (chosen.length === 0) throw new ClusterError(`no file of ${pythonTests} has "${only}" in its name`);
-  const lint = await show(executable, ['-m', 'ruff', 'check', 'images/sparsedm']);
+  const lint = await show(python, ['-m', 'ruff', 'check', 'images/sparsedm']);
   // As in the images: threads that spin while they wait take cores from those that work.
-  const env = { OMP_WAIT_POLICY: 'PASSIVE' };
+  const programs = registry === undefined ? [] : [path.join(registry, 'usr/bin')];
+  const env = {
+    OMP_WAIT_POLICY: 'PASSIVE',
+    PATH: [...programs, process.env.PATH ?? ''].join(path.delimiter),
+  };
   // The tests use one thread each. A core begins with half of the tests in their order, which share what a file sets up,
   // and takes from those that the other has before it when it has done its own: single files take minutes.
   const shared = ['-n', 'auto', '--dist', 'worksteal'];
   const args = ['-m', 'pytest', ...chosen, '-q', ...shared, `--junitxml=${file}`];
-  const status = await show(executable, args, env);
+  const status = await show(python, args, env);
   return counted(lint || status, file, parseJUnit, junitFailures);
 }
 
@@ -146,6 +151,18 @@ async function setUp(wanted: ReadonlySet<Part>, choice: TargetChoice): Promise<S
         task: async (_, task) => void (setup.python = await ensurePython((line) => (task.output = line))),
       },
       {
+        title: 'Registry',
+        enabled: needs('python'),
+        // Where there is no apt the one test that needs it is skipped, and counted so.
+        task: async (_, task) => {
+          try {
+            setup.registry = await unpackedPackage('docker-registry', (line) => (task.output = line));
+          } catch (error) {
+            task.skip(String(error));
+          }
+        },
+      },
+      {
         title: 'Cluster',
         enabled: needs(...needCluster),
         task: async (_, task) => {
@@ -181,7 +198,7 @@ async function main(names: readonly string[], { only, ...choice }: Choice): Prom
     const runs: Record<Part, () => Promise<Outcome>> = {
       check,
       unit: () => vitest('unit', run),
-      python: () => python(setup.python ?? 'python3', run),
+      python: () => python(setup, run),
       integration: () => vitest('integration', run),
       chart: () => vitest('chart', run),
       e2e: () => onCluster('e2e', setup, run),

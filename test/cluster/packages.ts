@@ -1,4 +1,7 @@
 /** Debian packages the node needs, and why. The one place that names them. */
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, rename, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { exec } from './exec';
 import { withLock } from './lock';
@@ -45,6 +48,32 @@ export async function missingPackages(wanted: readonly string[] = Object.keys(pa
 
 const aptOptions = ['-qq', '-y', '-o', 'DPkg::Lock::Timeout=300'];
 const quietly = { DEBIAN_FRONTEND: 'noninteractive' };
+
+/**
+ * The folder of the cache with the files of a Debian package, which is not installed: no daemon starts, and nobody has to
+ * be root.
+ */
+export async function unpackedPackage(name: string, report: Report): Promise<string> {
+  const home = path.join(cacheDir(), name);
+  await withLock(
+    path.join(cacheDir(), `${name}.lock`),
+    async () => {
+      if (existsSync(home)) return;
+      report(`unpacking the Debian package ${name}`);
+      const scratch = await mkdtemp(path.join(tmpdir(), `${name}-`));
+      try {
+        await exec('apt-get', ['download', '-qq', name], { cwd: scratch });
+        const [file = ''] = await readdir(scratch);
+        await exec('dpkg', ['-x', path.join(scratch, file), `${home}.new`]);
+        await rename(`${home}.new`, home);
+      } finally {
+        await rm(scratch, { recursive: true, force: true });
+      }
+    },
+    () => report(`waiting for another unpacking of ${name}`),
+  );
+  return home;
+}
 
 /** Installs what is missing of all packages, or of those named. */
 export async function installPackages(report: Report, wanted?: readonly string[]): Promise<void> {

@@ -146,7 +146,7 @@ def real_registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[s
     """A tag of Debian's docker-registry, under an authority of the test's own."""
     program = shutil.which("docker-registry")
     if program is None:
-        pytest.skip("needs docker-registry, which Debian has: apt-get install docker-registry")
+        pytest.skip("needs docker-registry, which npm test unpacks from Debian")
     for name in (FETCHED, *BUNDLE_VARIABLES):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
