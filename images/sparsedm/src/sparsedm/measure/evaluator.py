@@ -44,7 +44,7 @@ from sparsedm.models.precision import in_precision
 from sparsedm.runtime.processes import SINGLE_PROCESS, ProcessGroup
 
 SAMPLE_BATCH = 100
-REFERENCE_BATCH = 1000
+REFERENCE_BATCH = 250
 
 OnWork = Callable[[int], None]
 """Called with the number of further forward passes, in images."""

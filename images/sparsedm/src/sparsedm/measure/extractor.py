@@ -80,7 +80,8 @@ class Extractor:
     preprocessing = "8-bit, as large as drawn, x / 127.5 - 1"
 
     def __init__(self, network: Classifier, name: str, digest: str) -> None:
-        self.network = network.eval().requires_grad_(False)
+        # On a CPU convolutions and pooling take half of the time with the channels last.
+        self.network = network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
         self.name = name
         self.metric = f"fd-{name}"
         self.digest = digest
@@ -99,7 +100,8 @@ class Extractor:
 
 def _as_bytes(images: Tensor) -> Tensor:
     """Rounds to 8 bits, as saved images and the data set's images have."""
-    return to_uint8(images).float().div_(127.5).sub_(1.0)
+    floats = to_uint8(images).float().div_(127.5).sub_(1.0)
+    return floats.contiguous(memory_format=torch.channels_last)
 
 
 def load_extractor(
