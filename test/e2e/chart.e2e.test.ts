@@ -8,7 +8,7 @@ import { imageValues } from '../../scripts/deploy';
 import type { SparseFinetune } from '../../src/api/types';
 import { ensureBinaries } from '../cluster/index';
 import { exec } from '../cluster/exec';
-import { apply, explainFailure, forward, get, kubectl, list, required, until } from './cluster';
+import { apply, explainFailure, fashionMnist, forward, get, kubectl, list, required, until } from './cluster';
 
 type Meta = { metadata: { name: string; uid: string; annotations?: Record<string, string> } };
 type Deployment = Meta & {
@@ -129,7 +129,7 @@ const finetune = {
       preset: 'fashion-mnist-uvit-tiny',
       pretrained: { uri: 'file:///opt/sparsedm/weights/fashion-mnist-uvit-tiny.safetensors' },
     },
-    dataset: { format: 'fashion-mnist', uri: 'file:///opt/sparsedm/data/fashion-mnist' },
+    dataset: fashionMnist,
     output: { uri: 'pvc://none/waiting' },
     suspend: true,
   },

@@ -100,6 +100,11 @@ export function forward<T>(
   return withForward({ command: kubectlCommand() }, namespace, to, port, use);
 }
 
+export const fashionMnist = { format: 'fashion-mnist', uri: 'file:///opt/sparsedm/data/fashion-mnist' };
+
+/** A distance of few images from the test images, which are a sixth of the training images. */
+export const smallEvaluation = { samples: 16, steps: 4, dataset: fashionMnist };
+
 /** A claim `models` for what the trainer writes. */
 export function applyClaim(namespace: string, accessMode = 'ReadWriteOnce'): Promise<string> {
   return apply(namespace, {

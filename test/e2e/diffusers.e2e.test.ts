@@ -7,6 +7,7 @@ import {
   apply,
   applyClaim,
   explainFailure,
+  fashionMnist,
   forward,
   generate,
   get,
@@ -15,6 +16,7 @@ import {
   list,
   picturesOf,
   serve,
+  smallEvaluation,
   until,
   useNamespace,
 } from './cluster';
@@ -64,10 +66,10 @@ async function trained(name: string, changes: Partial<SparseFinetune['spec']> = 
     metadata: { name },
     spec: {
       model: { architecture: 'dit', pretrained: { uri: 'pvc://models/dit' } },
-      dataset: { format: 'fashion-mnist', uri: 'file:///opt/sparsedm/data/fashion-mnist' },
+      dataset: fashionMnist,
       training: { steps: 20, batchSize: 16, warmupSteps: 5 },
       checkpoint: { everySteps: 10 },
-      evaluation: { samples: 16, steps: 4 },
+      evaluation: smallEvaluation,
       output: { uri: `pvc://models/sparse-${name}` },
       ...changes,
     },

@@ -11,6 +11,7 @@ import {
   apply,
   applyClaim,
   explainFailure,
+  fashionMnist,
   forward,
   generate,
   get,
@@ -19,6 +20,7 @@ import {
   operatorNamespace,
   picturesOf,
   serve,
+  smallEvaluation,
   until,
   useNamespace,
 } from './cluster';
@@ -34,7 +36,7 @@ type Event = { reason: string };
 const namespace = useNamespace('e2e-main');
 const pngSignature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
 
-/** Small enough for two cores and long enough to be interrupted: about 60 steps in half a minute. */
+/** Small enough for two cores and long enough to be interrupted: 60 steps in a quarter of a minute. */
 function finetune(name: string, changes: Record<string, object | number> = {}) {
   return {
     apiVersion: 'sparsedm.io/v1alpha1',
@@ -45,8 +47,8 @@ function finetune(name: string, changes: Record<string, object | number> = {}) {
         preset: 'fashion-mnist-uvit-tiny',
         pretrained: { uri: 'file:///opt/sparsedm/weights/fashion-mnist-uvit-tiny.safetensors' },
       },
-      dataset: { format: 'fashion-mnist', uri: 'file:///opt/sparsedm/data/fashion-mnist' },
-      training: { steps: 60, batchSize: 32, warmupSteps: 5 },
+      dataset: fashionMnist,
+      training: { steps: 60, batchSize: 16, warmupSteps: 5 },
       checkpoint: { everySteps: 10 },
       evaluation: { samples: 64, steps: 8 },
       output: { uri: `pvc://models/${name}` },
@@ -221,7 +223,7 @@ describe('a SparseFinetune and its SparseInferenceService', () => {
 describe('faults', () => {
   it('resumes from the last checkpoint when the trainer pod is killed', async () => {
     explainFailure(namespace);
-    await apply(namespace, finetune('boots', { evaluation: { samples: 16, steps: 4 } }));
+    await apply(namespace, finetune('boots', { evaluation: smallEvaluation }));
     await until(
       readFinetune('boots'),
       (one) => (one.status?.checkpoint?.step ?? 0) >= 20,
@@ -245,7 +247,7 @@ describe('faults', () => {
 
   it('goes on after an eviction and a suspension, neither of which counts, and is held to its gate', async () => {
     explainFailure(namespace);
-    const evaluation = { samples: 16, steps: 4 };
+    const evaluation = smallEvaluation;
     const acceptance = { minMacsReductionPercent: 60 }; // 2:4 saves less than half
     await apply(namespace, finetune('hats', { evaluation, acceptance, backoffLimit: 0 }));
     const reached = (step: number) =>
@@ -303,9 +305,7 @@ describe('faults', () => {
     const sparsity = { pattern: '1:32', schedule: { type: 'custom', stages, onRegression: 'RollBack' } };
     const training = { steps: 30, batchSize: 16, warmupSteps: 5 };
     const acceptance = { maxFidIncreasePercent: 1000 };
-    // The test images are fewer.
-    const dataset = { format: 'fashion-mnist', uri: 'file:///opt/sparsedm/data/fashion-mnist' };
-    const evaluation = { samples: 16, steps: 4, dataset };
+    const evaluation = smallEvaluation;
     await apply(namespace, finetune('scarves', { sparsity, training, acceptance, evaluation }));
     await until(readFinetune('scarves'), (one) => stepOf(one) > 10, 'the stage that regresses', 240_000);
     const [pod] = await podsOf('scarves');
@@ -331,7 +331,7 @@ describe('faults', () => {
 
   it('recreates a Job that somebody deleted, and never one of a finished run', async () => {
     explainFailure(namespace);
-    await apply(namespace, finetune('bags', { evaluation: { samples: 16, steps: 4 } }));
+    await apply(namespace, finetune('bags', { evaluation: smallEvaluation }));
     await until(readFinetune('bags'), (one) => stepOf(one) >= 10, 'progress');
     const [before] = await jobsOf('bags');
     await kubectl(['-n', namespace, 'delete', 'job/bags-train', '--timeout=60s']);
@@ -371,7 +371,7 @@ describe('faults', () => {
   it('makes no second trainer while one whose Job was deleted still lives', async ({ skip }) => {
     explainFailure(namespace);
     await applyClaim(namespace);
-    await apply(namespace, finetune('coats', { evaluation: { samples: 16, steps: 4 } }));
+    await apply(namespace, finetune('coats', { evaluation: smallEvaluation }));
     const before = await until(
       readFinetune('coats'),
       (one) => (one.status?.checkpoint?.step ?? 0) >= 10,

@@ -2,7 +2,18 @@
 import { expect, it } from 'vitest';
 import type { SparseFinetune } from '../../src/api/types';
 import { isFinished } from '../../src/finetune/progress';
-import { apply, applyClaim, explainFailure, get, kubectl, list, until, useNamespace } from './cluster';
+import {
+  apply,
+  applyClaim,
+  explainFailure,
+  fashionMnist,
+  get,
+  kubectl,
+  list,
+  smallEvaluation,
+  until,
+  useNamespace,
+} from './cluster';
 
 type Pod = { metadata: { name: string; uid: string; annotations?: Record<string, string> } };
 
@@ -23,10 +34,10 @@ it('trains in two pods, and in both again from the last checkpoint when one of t
         preset: 'fashion-mnist-uvit-tiny',
         pretrained: { uri: 'file:///opt/sparsedm/weights/fashion-mnist-uvit-tiny.safetensors' },
       },
-      dataset: { format: 'fashion-mnist', uri: 'file:///opt/sparsedm/data/fashion-mnist' },
+      dataset: fashionMnist,
       training: { steps: 30, batchSize: 16, warmupSteps: 2 },
       checkpoint: { everySteps: 5 },
-      evaluation: { samples: 16, steps: 4 },
+      evaluation: smallEvaluation,
       trainer: { nodes: 2 },
       output: { uri: 'pvc://models/shirts' },
     },

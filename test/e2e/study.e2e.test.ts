@@ -1,7 +1,16 @@
 /** A small grid with real pods and real training. */
 import { expect, it } from 'vitest';
 import type { SparseStudy } from '../../src/api/types';
-import { apply, applyClaim, explainFailure, get, kubectl, useNamespace } from './cluster';
+import {
+  apply,
+  applyClaim,
+  explainFailure,
+  fashionMnist,
+  get,
+  kubectl,
+  smallEvaluation,
+  useNamespace,
+} from './cluster';
 
 const namespace = useNamespace('e2e-study');
 
@@ -17,10 +26,10 @@ it('trains four runs, two at a time, and puts their figures side by side', async
         preset: 'fashion-mnist-uvit-tiny',
         pretrained: { uri: 'file:///opt/sparsedm/weights/fashion-mnist-uvit-tiny.safetensors' },
       },
-      dataset: { format: 'fashion-mnist', uri: 'file:///opt/sparsedm/data/fashion-mnist' },
+      dataset: fashionMnist,
       sparsity: { schedule: { type: 'fixed' } },
       training: { steps: 2, batchSize: 16, warmupSteps: 0 },
-      evaluation: { samples: 32, steps: 4 },
+      evaluation: smallEvaluation,
       output: { uri: 'pvc://models/base' },
       suspend: true,
     },
