@@ -716,6 +716,18 @@ describe('a SparseFinetune is refused', () => {
       'spec.training.compile',
       'remove compile, or write sharding: none',
     ],
+    [
+      'an optimizer that nobody knows',
+      { training: { optimizer: 'sgd' } },
+      'spec.training.optimizer',
+      'supported values: "adamw", "adafactor"',
+    ],
+    [
+      'columns of what is held in shares',
+      { training: { optimizer: 'adafactor', sharding: 'fsdp' } },
+      'spec.training.optimizer',
+      'write optimizer: adamw, or sharding: none',
+    ],
     ['a negative seed', { training: { seed: -1 } }, 'spec.training.seed', 'greater than or equal to 0'],
     [
       'checkpoints beyond the end',
@@ -1755,6 +1767,7 @@ describe('a SparseFinetune is accepted', () => {
       },
     ],
     ['a model that its processes share', { training: { sharding: 'fsdp', gradientCheckpointing: true } }],
+    ['an optimizer of small states', { training: { optimizer: 'adafactor', learningRate: '0.001' } }],
     ['a digest', { model: { pretrained: { sha256: digest } } }],
     [
       'a gate',
@@ -1822,6 +1835,7 @@ describe('a SparseFinetune is accepted', () => {
         gradientCheckpointing: false,
         compile: false,
         sharding: 'none',
+        optimizer: 'adamw',
         learningRate: '0.0002',
         weightDecay: '0.03',
         betas: ['0.9', '0.99'],

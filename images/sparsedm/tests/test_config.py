@@ -62,6 +62,7 @@ def test_defaults_are_those_of_the_custom_resource() -> None:
     assert not config.training.gradient_checkpointing
     assert not config.training.compile
     assert config.training.sharding == "none"
+    assert config.training.optimizer == "adamw"
     training = config.training
     assert (training.steps, training.batch_size, training.seed, training.precision) == (300, 64, 0, "fp32")
     assert (config.checkpoint.every_steps, config.checkpoint.keep) == (50, 2)
@@ -280,6 +281,12 @@ def test_custom_stages() -> None:
             "training",
             {"sharding": "fsdp", "compile": True},
             "compile must be absent with training.sharding fsdp",
+        ),
+        ("training.optimizer", "sgd", "optimizer must be one of adamw, adafactor"),
+        (
+            "training",
+            {"sharding": "fsdp", "optimizer": "adafactor"},
+            "training.optimizer must be adamw with training.sharding fsdp",
         ),
         ("checkpoint.keep", 0, "checkpoint.keep must be a whole number from 1 to 100"),
         ("evaluation.samples", 1, "evaluation.samples must be a whole number from 2"),

@@ -243,19 +243,22 @@ def test_training_brings_the_images_nearer_to_the_dense_ones_than_masks_alone(pl
     ]
     (place.directory / "nine.txt").write_text("\n".join(prompts))
     found = {}
+    training = {"training__steps": 60, "training__batchSize": 8, "training__learningRate": "0.002"}
     for name, changes in {
         "masks": {"sparsity__method": "masked-dense"},
-        "training": {"training__steps": 60, "training__batchSize": 8, "training__learningRate": "0.002"},
+        "training": training,
+        "adafactor": {**training, "training__optimizer": "adafactor"},
     }.items():
         spec = place.spec(FAST, name, dataset__uri=f"file://{place.directory}/nine.txt", **changes)
         if name == "masks":
             spec["training"] = {}
         found[name] = place.train(spec)
-    masks, training = (found[name]["quality"]["images"] for name in ("masks", "training"))
+    masks, *trained = (found[name]["quality"]["images"] for name in ("masks", "training", "adafactor"))
     assert found["masks"]["provenance"]["recording"]["trajectories"] == 1
     assert found["masks"]["sparsity"]["achieved"] == "0.5"
-    assert float(training["psnr"]) > float(masks["psnr"]) + 3, (masks, training)
-    assert float(training["ssim"]) > float(masks["ssim"])
+    for images in trained:
+        assert float(images["psnr"]) > float(masks["psnr"]) + 3, (masks, images)
+        assert float(images["ssim"]) > float(masks["ssim"])
 
 
 def test_a_dry_run_tells_layers_memory_and_disk_and_writes_nothing(
@@ -341,13 +344,15 @@ def test_what_a_pipeline_cannot_do_is_refused_by_the_name_of_the_field(place: Pl
             read_pipeline(folder)
 
 
-@pytest.mark.parametrize("sharding", ["none", "fsdp"])
-def test_two_processes_train_as_one(place: Place, sharding: str) -> None:
+@pytest.mark.parametrize(("sharding", "optimizer"), [("none", "adafactor"), ("fsdp", "adamw")])
+def test_two_processes_train_as_one(place: Place, sharding: str, optimizer: str) -> None:
     """The same loss and, but for the order of a sum, the same weights; the second reads what the first has
     recorded."""
     changes = {"training__batchSize": 4, "sparsity__schedule": {"type": "fixed"}}
+    changes["training__optimizer"] = optimizer
     spec = place.spec(FAST, f"together-{sharding}", training__sharding=sharding, **changes)
-    alone = place.train({**spec, "output": {"uri": f"file://{place.directory / 'alone'}"}})
+    single = place.directory / f"alone-{sharding}"
+    alone = place.train({**spec, "output": {"uri": f"file://{single}"}})
     with socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
@@ -371,7 +376,7 @@ def test_two_processes_train_as_one(place: Place, sharding: str) -> None:
         assert process.exitcode == 0, (place.directory / f"words-{rank}").read_text()
     file = alone["weights"]["file"]
     one, two = (
-        load_file(place.directory / "alone" / file),
+        load_file(single / file),
         load_file(place.directory / f"together-{sharding}" / file),
     )
     for name, weight in one.items():

@@ -254,6 +254,7 @@ KINDS: dict[str, tuple[dict[str, Any], list[int]]] = {
     "asp": ({"sparsity__method": "asp", "sparsity__schedule": {"type": "fixed"}}, [5]),
     "random": ({"sparsity__method": "sr-ste-decoupled", "sparsity__maskType": "random"}, [5]),
     "dense": ({"sparsity__method": "dense"}, [5]),
+    "adafactor": ({"training__optimizer": "adafactor"}, [5]),
     # Candidates for the best are the weights after steps 6, 9 and 12.
     "best": (
         {

@@ -13,7 +13,7 @@ const schema77 = {
       "$ref": "a6f0oUEaFqHmymdwnqPORTNOTU7GczWAkwGD0uYU"
     },
     "spec": {
-      "$ref": "8kY0fM9MoqgaV2toBa5ACfQOK9uOj1ubGUqWUcBcyg"
+      "$ref": "Zhvpu1iVB5kC4dEylgDU4UXDpneOsaSU8D8SZXA8"
     },
     "status": {
       "$ref": "pfBV8K4IW0BCSlR64atZSp1HuDsk2YHu1nQvs0"
@@ -157,7 +157,7 @@ const schema82 = {
       "$ref": "dJvuUjBEty7WDnYnNOO0GKcmkY2rZritOM9nfXcBgg"
     },
     "training": {
-      "$ref": "N6vewudyP0E7JJhyUFcPNdxCuhjFk3nkSyeU9KYXZo"
+      "$ref": "Nvy2D5HhgLh8QfYVTKTaX1A6kUXARuWGIO58tVM7SHs"
     },
     "checkpoint": {
       "$ref": "af9B2lo0DJPvECOToRPLpQharGUjZQgZ0ElVlph6m6c"
@@ -4120,6 +4120,9 @@ const schema107 = {
     "sharding": {
       "$ref": "ooVRlyXF5EoBKqPPDVHvvezeYe26hTQuEzr4VWTztE"
     },
+    "optimizer": {
+      "$ref": "Ybn6E7OmScXeFQdoUmIhFJrSYb8Luo1YfPVHtsqvKI"
+    },
     "learningRate": {
       "$ref": "eTvg9YJLxc8zoCXSa0YS90kNxIdvXGDFgQjVlCUHsk"
     },
@@ -4460,8 +4463,8 @@ function validate233(data, {
 }
 const schema112 = {
   "type": "string",
-  "maxLength": 20,
-  "default": "0.0002",
+  "enum": ["adamw", "adafactor"],
+  "default": "adamw",
   "nullable": true
 };
 function validate235(data, {
@@ -4488,23 +4491,21 @@ function validate235(data, {
     }
     errors++;
   }
-  if (typeof data === "string") {
-    if (func2(data) > 20) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/maxLength",
-        keyword: "maxLength",
-        params: {
-          limit: 20
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
+  if (!(data === "adamw" || data === "adafactor")) {
+    const err1 = {
+      instancePath,
+      schemaPath: "#/enum",
+      keyword: "enum",
+      params: {
+        allowedValues: schema112.enum
       }
-      errors++;
+    };
+    if (vErrors === null) {
+      vErrors = [err1];
+    } else {
+      vErrors.push(err1);
     }
+    errors++;
   }
   validate235.errors = vErrors;
   return errors === 0;
@@ -4512,7 +4513,7 @@ function validate235(data, {
 const schema113 = {
   "type": "string",
   "maxLength": 20,
-  "default": "0.03",
+  "default": "0.0002",
   "nullable": true
 };
 function validate237(data, {
@@ -4561,6 +4562,57 @@ function validate237(data, {
   return errors === 0;
 }
 const schema114 = {
+  "type": "string",
+  "maxLength": 20,
+  "default": "0.03",
+  "nullable": true
+};
+function validate239(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data === "string") {
+    if (func2(data) > 20) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 20
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+  }
+  validate239.errors = vErrors;
+  return errors === 0;
+}
+const schema115 = {
   "type": "array",
   "minItems": 2,
   "maxItems": 2,
@@ -4570,11 +4622,11 @@ const schema114 = {
   },
   "nullable": true
 };
-const schema115 = {
+const schema116 = {
   "type": "string",
   "maxLength": 20
 };
-function validate240(data, {
+function validate242(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4615,10 +4667,10 @@ function validate240(data, {
     }
     errors++;
   }
-  validate240.errors = vErrors;
+  validate242.errors = vErrors;
   return errors === 0;
 }
-function validate239(data, {
+function validate241(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4677,28 +4729,28 @@ function validate239(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate240(data[i0], {
+      if (!validate242(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate240.errors : vErrors.concat(validate240.errors);
+        vErrors = vErrors === null ? validate242.errors : vErrors.concat(validate242.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate239.errors = vErrors;
+  validate241.errors = vErrors;
   return errors === 0;
 }
-const schema116 = {
+const schema117 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0,
   "maximum": 100000000,
   "nullable": true
 };
-function validate243(data, {
+function validate245(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4774,16 +4826,16 @@ function validate243(data, {
       errors++;
     }
   }
-  validate243.errors = vErrors;
+  validate245.errors = vErrors;
   return errors === 0;
 }
-const schema117 = {
+const schema118 = {
   "type": "string",
   "enum": ["constant", "cosine"],
   "default": "constant",
   "nullable": true
 };
-function validate245(data, {
+function validate247(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4813,7 +4865,7 @@ function validate245(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema117.enum
+        allowedValues: schema118.enum
       }
     };
     if (vErrors === null) {
@@ -4823,16 +4875,16 @@ function validate245(data, {
     }
     errors++;
   }
-  validate245.errors = vErrors;
+  validate247.errors = vErrors;
   return errors === 0;
 }
-const schema118 = {
+const schema119 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.99",
   "nullable": true
 };
-function validate247(data, {
+function validate249(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4874,7 +4926,7 @@ function validate247(data, {
       errors++;
     }
   }
-  validate247.errors = vErrors;
+  validate249.errors = vErrors;
   return errors === 0;
 }
 const schema32 = {
@@ -4926,7 +4978,7 @@ function validate71(data, {
   validate71.errors = vErrors;
   return errors === 0;
 }
-const schema119 = {
+const schema120 = {
   "type": "integer",
   "format": "int64",
   "default": 0,
@@ -4934,7 +4986,7 @@ const schema119 = {
   "maximum": 2147483647,
   "nullable": true
 };
-function validate250(data, {
+function validate252(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5010,16 +5062,16 @@ function validate250(data, {
       errors++;
     }
   }
-  validate250.errors = vErrors;
+  validate252.errors = vErrors;
   return errors === 0;
 }
-const schema120 = {
+const schema121 = {
   "type": "string",
   "maxLength": 20,
   "default": "1.0",
   "nullable": true
 };
-function validate252(data, {
+function validate254(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5061,7 +5113,7 @@ function validate252(data, {
       errors++;
     }
   }
-  validate252.errors = vErrors;
+  validate254.errors = vErrors;
   return errors === 0;
 }
 function validate224(data, {
@@ -5155,69 +5207,80 @@ function validate224(data, {
         errors = vErrors.length;
       }
     }
-    if (data.learningRate !== undefined) {
-      if (!validate235(data.learningRate, {
-        instancePath: instancePath + "/learningRate",
+    if (data.optimizer !== undefined) {
+      if (!validate235(data.optimizer, {
+        instancePath: instancePath + "/optimizer",
         parentData: data,
-        parentDataProperty: "learningRate",
+        parentDataProperty: "optimizer",
         rootData
       })) {
         vErrors = vErrors === null ? validate235.errors : vErrors.concat(validate235.errors);
         errors = vErrors.length;
       }
     }
-    if (data.weightDecay !== undefined) {
-      if (!validate237(data.weightDecay, {
-        instancePath: instancePath + "/weightDecay",
+    if (data.learningRate !== undefined) {
+      if (!validate237(data.learningRate, {
+        instancePath: instancePath + "/learningRate",
         parentData: data,
-        parentDataProperty: "weightDecay",
+        parentDataProperty: "learningRate",
         rootData
       })) {
         vErrors = vErrors === null ? validate237.errors : vErrors.concat(validate237.errors);
         errors = vErrors.length;
       }
     }
-    if (data.betas !== undefined) {
-      if (!validate239(data.betas, {
-        instancePath: instancePath + "/betas",
+    if (data.weightDecay !== undefined) {
+      if (!validate239(data.weightDecay, {
+        instancePath: instancePath + "/weightDecay",
         parentData: data,
-        parentDataProperty: "betas",
+        parentDataProperty: "weightDecay",
         rootData
       })) {
         vErrors = vErrors === null ? validate239.errors : vErrors.concat(validate239.errors);
         errors = vErrors.length;
       }
     }
-    if (data.warmupSteps !== undefined) {
-      if (!validate243(data.warmupSteps, {
-        instancePath: instancePath + "/warmupSteps",
+    if (data.betas !== undefined) {
+      if (!validate241(data.betas, {
+        instancePath: instancePath + "/betas",
         parentData: data,
-        parentDataProperty: "warmupSteps",
+        parentDataProperty: "betas",
         rootData
       })) {
-        vErrors = vErrors === null ? validate243.errors : vErrors.concat(validate243.errors);
+        vErrors = vErrors === null ? validate241.errors : vErrors.concat(validate241.errors);
         errors = vErrors.length;
       }
     }
-    if (data.learningRateSchedule !== undefined) {
-      if (!validate245(data.learningRateSchedule, {
-        instancePath: instancePath + "/learningRateSchedule",
+    if (data.warmupSteps !== undefined) {
+      if (!validate245(data.warmupSteps, {
+        instancePath: instancePath + "/warmupSteps",
         parentData: data,
-        parentDataProperty: "learningRateSchedule",
+        parentDataProperty: "warmupSteps",
         rootData
       })) {
         vErrors = vErrors === null ? validate245.errors : vErrors.concat(validate245.errors);
         errors = vErrors.length;
       }
     }
+    if (data.learningRateSchedule !== undefined) {
+      if (!validate247(data.learningRateSchedule, {
+        instancePath: instancePath + "/learningRateSchedule",
+        parentData: data,
+        parentDataProperty: "learningRateSchedule",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate247.errors : vErrors.concat(validate247.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.emaDecay !== undefined) {
-      if (!validate247(data.emaDecay, {
+      if (!validate249(data.emaDecay, {
         instancePath: instancePath + "/emaDecay",
         parentData: data,
         parentDataProperty: "emaDecay",
         rootData
       })) {
-        vErrors = vErrors === null ? validate247.errors : vErrors.concat(validate247.errors);
+        vErrors = vErrors === null ? validate249.errors : vErrors.concat(validate249.errors);
         errors = vErrors.length;
       }
     }
@@ -5233,24 +5296,24 @@ function validate224(data, {
       }
     }
     if (data.seed !== undefined) {
-      if (!validate250(data.seed, {
+      if (!validate252(data.seed, {
         instancePath: instancePath + "/seed",
         parentData: data,
         parentDataProperty: "seed",
         rootData
       })) {
-        vErrors = vErrors === null ? validate250.errors : vErrors.concat(validate250.errors);
+        vErrors = vErrors === null ? validate252.errors : vErrors.concat(validate252.errors);
         errors = vErrors.length;
       }
     }
     if (data.gradientClip !== undefined) {
-      if (!validate252(data.gradientClip, {
+      if (!validate254(data.gradientClip, {
         instancePath: instancePath + "/gradientClip",
         parentData: data,
         parentDataProperty: "gradientClip",
         rootData
       })) {
-        vErrors = vErrors === null ? validate252.errors : vErrors.concat(validate252.errors);
+        vErrors = vErrors === null ? validate254.errors : vErrors.concat(validate254.errors);
         errors = vErrors.length;
       }
     }
@@ -5258,7 +5321,7 @@ function validate224(data, {
   validate224.errors = vErrors;
   return errors === 0;
 }
-const schema121 = {
+const schema122 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -5271,14 +5334,14 @@ const schema121 = {
   },
   "nullable": true
 };
-const schema122 = {
+const schema123 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1,
   "maximum": 100000000,
   "nullable": true
 };
-function validate256(data, {
+function validate258(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5354,17 +5417,17 @@ function validate256(data, {
       errors++;
     }
   }
-  validate256.errors = vErrors;
+  validate258.errors = vErrors;
   return errors === 0;
 }
-const schema123 = {
+const schema124 = {
   "type": "integer",
   "default": 2,
   "minimum": 1,
   "maximum": 100,
   "nullable": true
 };
-function validate258(data, {
+function validate260(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5424,10 +5487,10 @@ function validate258(data, {
       errors++;
     }
   }
-  validate258.errors = vErrors;
+  validate260.errors = vErrors;
   return errors === 0;
 }
-function validate255(data, {
+function validate257(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5453,32 +5516,32 @@ function validate255(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.everySteps !== undefined) {
-      if (!validate256(data.everySteps, {
+      if (!validate258(data.everySteps, {
         instancePath: instancePath + "/everySteps",
         parentData: data,
         parentDataProperty: "everySteps",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate256.errors : vErrors.concat(validate256.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.keep !== undefined) {
-      if (!validate258(data.keep, {
-        instancePath: instancePath + "/keep",
-        parentData: data,
-        parentDataProperty: "keep",
         rootData
       })) {
         vErrors = vErrors === null ? validate258.errors : vErrors.concat(validate258.errors);
         errors = vErrors.length;
       }
     }
+    if (data.keep !== undefined) {
+      if (!validate260(data.keep, {
+        instancePath: instancePath + "/keep",
+        parentData: data,
+        parentDataProperty: "keep",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate260.errors : vErrors.concat(validate260.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate255.errors = vErrors;
+  validate257.errors = vErrors;
   return errors === 0;
 }
-const schema124 = {
+const schema125 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -5524,13 +5587,13 @@ const schema124 = {
   },
   "nullable": true
 };
-const schema125 = {
+const schema126 = {
   "type": "string",
   "enum": ["fid", "fd"],
   "default": "fd",
   "nullable": true
 };
-function validate262(data, {
+function validate264(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5560,7 +5623,7 @@ function validate262(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema125.enum
+        allowedValues: schema126.enum
       }
     };
     if (vErrors === null) {
@@ -5570,17 +5633,17 @@ function validate262(data, {
     }
     errors++;
   }
-  validate262.errors = vErrors;
+  validate264.errors = vErrors;
   return errors === 0;
 }
-const schema126 = {
+const schema127 = {
   "type": "integer",
   "default": 500,
   "minimum": 2,
   "maximum": 1000000,
   "nullable": true
 };
-function validate264(data, {
+function validate266(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5640,17 +5703,17 @@ function validate264(data, {
       errors++;
     }
   }
-  validate264.errors = vErrors;
+  validate266.errors = vErrors;
   return errors === 0;
 }
-const schema127 = {
+const schema128 = {
   "type": "integer",
   "default": 20,
   "minimum": 1,
   "maximum": 1000,
   "nullable": true
 };
-function validate266(data, {
+function validate268(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5710,16 +5773,16 @@ function validate266(data, {
       errors++;
     }
   }
-  validate266.errors = vErrors;
+  validate268.errors = vErrors;
   return errors === 0;
 }
-const schema128 = {
+const schema129 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.5",
   "nullable": true
 };
-function validate268(data, {
+function validate270(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5761,16 +5824,16 @@ function validate268(data, {
       errors++;
     }
   }
-  validate268.errors = vErrors;
+  validate270.errors = vErrors;
   return errors === 0;
 }
-const schema129 = {
+const schema130 = {
   "type": "string",
   "enum": ["dpm-solver++", "ddim", "euler-maruyama"],
   "default": "dpm-solver++",
   "nullable": true
 };
-function validate270(data, {
+function validate272(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5800,7 +5863,7 @@ function validate270(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema129.enum
+        allowedValues: schema130.enum
       }
     };
     if (vErrors === null) {
@@ -5810,10 +5873,10 @@ function validate270(data, {
     }
     errors++;
   }
-  validate270.errors = vErrors;
+  validate272.errors = vErrors;
   return errors === 0;
 }
-const schema130 = {
+const schema131 = {
   "type": "array",
   "maxItems": 2,
   "items": {
@@ -5821,11 +5884,11 @@ const schema130 = {
   },
   "nullable": true
 };
-const schema131 = {
+const schema132 = {
   "type": "string",
   "enum": ["fp32", "bf16", "fp16"]
 };
-function validate274(data, {
+function validate276(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5855,7 +5918,7 @@ function validate274(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema131.enum
+        allowedValues: schema132.enum
       }
     };
     if (vErrors === null) {
@@ -5865,10 +5928,10 @@ function validate274(data, {
     }
     errors++;
   }
-  validate274.errors = vErrors;
+  validate276.errors = vErrors;
   return errors === 0;
 }
-function validate273(data, {
+function validate275(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5911,27 +5974,27 @@ function validate273(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate274(data[i0], {
+      if (!validate276(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate274.errors : vErrors.concat(validate274.errors);
+        vErrors = vErrors === null ? validate276.errors : vErrors.concat(validate276.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate273.errors = vErrors;
+  validate275.errors = vErrors;
   return errors === 0;
 }
-const schema132 = {
+const schema133 = {
   "type": "string",
   "maxLength": 512,
   "default": "file:///opt/sparsedm/weights/fashion-mnist-extractor.safetensors",
   "nullable": true
 };
-function validate277(data, {
+function validate279(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5973,10 +6036,10 @@ function validate277(data, {
       errors++;
     }
   }
-  validate277.errors = vErrors;
+  validate279.errors = vErrors;
   return errors === 0;
 }
-const schema133 = {
+const schema134 = {
   "type": "object",
   "required": ["format", "uri"],
   "properties": {
@@ -5995,11 +6058,11 @@ const schema133 = {
   },
   "nullable": true
 };
-const schema134 = {
+const schema135 = {
   "type": "string",
   "enum": ["fashion-mnist", "cifar10", "celeba", "image-folder", "imagenet256-features", "imagenet512-features", "mscoco256-features", "emoji-features", "prompts"]
 };
-function validate281(data, {
+function validate283(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6029,7 +6092,7 @@ function validate281(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema134.enum
+        allowedValues: schema135.enum
       }
     };
     if (vErrors === null) {
@@ -6039,15 +6102,15 @@ function validate281(data, {
     }
     errors++;
   }
-  validate281.errors = vErrors;
+  validate283.errors = vErrors;
   return errors === 0;
 }
-const schema135 = {
+const schema136 = {
   "type": "string",
   "enum": ["test", "train"],
   "nullable": true
 };
-function validate284(data, {
+function validate286(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6077,7 +6140,7 @@ function validate284(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema135.enum
+        allowedValues: schema136.enum
       }
     };
     if (vErrors === null) {
@@ -6087,10 +6150,10 @@ function validate284(data, {
     }
     errors++;
   }
-  validate284.errors = vErrors;
+  validate286.errors = vErrors;
   return errors === 0;
 }
-function validate280(data, {
+function validate282(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6148,13 +6211,13 @@ function validate280(data, {
       errors++;
     }
     if (data.format !== undefined) {
-      if (!validate281(data.format, {
+      if (!validate283(data.format, {
         instancePath: instancePath + "/format",
         parentData: data,
         parentDataProperty: "format",
         rootData
       })) {
-        vErrors = vErrors === null ? validate281.errors : vErrors.concat(validate281.errors);
+        vErrors = vErrors === null ? validate283.errors : vErrors.concat(validate283.errors);
         errors = vErrors.length;
       }
     }
@@ -6170,13 +6233,13 @@ function validate280(data, {
       }
     }
     if (data.split !== undefined) {
-      if (!validate284(data.split, {
+      if (!validate286(data.split, {
         instancePath: instancePath + "/split",
         parentData: data,
         parentDataProperty: "split",
         rootData
       })) {
-        vErrors = vErrors === null ? validate284.errors : vErrors.concat(validate284.errors);
+        vErrors = vErrors === null ? validate286.errors : vErrors.concat(validate286.errors);
         errors = vErrors.length;
       }
     }
@@ -6192,10 +6255,10 @@ function validate280(data, {
       }
     }
   }
-  validate280.errors = vErrors;
+  validate282.errors = vErrors;
   return errors === 0;
 }
-const schema136 = {
+const schema137 = {
   "type": "integer",
   "format": "int64",
   "default": 0,
@@ -6203,7 +6266,7 @@ const schema136 = {
   "maximum": 100000000,
   "nullable": true
 };
-function validate289(data, {
+function validate291(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6279,16 +6342,16 @@ function validate289(data, {
       errors++;
     }
   }
-  validate289.errors = vErrors;
+  validate291.errors = vErrors;
   return errors === 0;
 }
-const schema137 = {
+const schema138 = {
   "type": "string",
   "enum": ["last", "best"],
   "default": "last",
   "nullable": true
 };
-function validate291(data, {
+function validate293(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6318,7 +6381,7 @@ function validate291(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema137.enum
+        allowedValues: schema138.enum
       }
     };
     if (vErrors === null) {
@@ -6328,10 +6391,10 @@ function validate291(data, {
     }
     errors++;
   }
-  validate291.errors = vErrors;
+  validate293.errors = vErrors;
   return errors === 0;
 }
-function validate261(data, {
+function validate263(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6357,57 +6420,57 @@ function validate261(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.metric !== undefined) {
-      if (!validate262(data.metric, {
+      if (!validate264(data.metric, {
         instancePath: instancePath + "/metric",
         parentData: data,
         parentDataProperty: "metric",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate262.errors : vErrors.concat(validate262.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.samples !== undefined) {
-      if (!validate264(data.samples, {
-        instancePath: instancePath + "/samples",
-        parentData: data,
-        parentDataProperty: "samples",
         rootData
       })) {
         vErrors = vErrors === null ? validate264.errors : vErrors.concat(validate264.errors);
         errors = vErrors.length;
       }
     }
-    if (data.steps !== undefined) {
-      if (!validate266(data.steps, {
-        instancePath: instancePath + "/steps",
+    if (data.samples !== undefined) {
+      if (!validate266(data.samples, {
+        instancePath: instancePath + "/samples",
         parentData: data,
-        parentDataProperty: "steps",
+        parentDataProperty: "samples",
         rootData
       })) {
         vErrors = vErrors === null ? validate266.errors : vErrors.concat(validate266.errors);
         errors = vErrors.length;
       }
     }
-    if (data.guidance !== undefined) {
-      if (!validate268(data.guidance, {
-        instancePath: instancePath + "/guidance",
+    if (data.steps !== undefined) {
+      if (!validate268(data.steps, {
+        instancePath: instancePath + "/steps",
         parentData: data,
-        parentDataProperty: "guidance",
+        parentDataProperty: "steps",
         rootData
       })) {
         vErrors = vErrors === null ? validate268.errors : vErrors.concat(validate268.errors);
         errors = vErrors.length;
       }
     }
+    if (data.guidance !== undefined) {
+      if (!validate270(data.guidance, {
+        instancePath: instancePath + "/guidance",
+        parentData: data,
+        parentDataProperty: "guidance",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate270.errors : vErrors.concat(validate270.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.sampler !== undefined) {
-      if (!validate270(data.sampler, {
+      if (!validate272(data.sampler, {
         instancePath: instancePath + "/sampler",
         parentData: data,
         parentDataProperty: "sampler",
         rootData
       })) {
-        vErrors = vErrors === null ? validate270.errors : vErrors.concat(validate270.errors);
+        vErrors = vErrors === null ? validate272.errors : vErrors.concat(validate272.errors);
         errors = vErrors.length;
       }
     }
@@ -6423,24 +6486,24 @@ function validate261(data, {
       }
     }
     if (data.servedPrecisions !== undefined) {
-      if (!validate273(data.servedPrecisions, {
+      if (!validate275(data.servedPrecisions, {
         instancePath: instancePath + "/servedPrecisions",
         parentData: data,
         parentDataProperty: "servedPrecisions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate273.errors : vErrors.concat(validate273.errors);
+        vErrors = vErrors === null ? validate275.errors : vErrors.concat(validate275.errors);
         errors = vErrors.length;
       }
     }
     if (data.extractorUri !== undefined) {
-      if (!validate277(data.extractorUri, {
+      if (!validate279(data.extractorUri, {
         instancePath: instancePath + "/extractorUri",
         parentData: data,
         parentDataProperty: "extractorUri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate277.errors : vErrors.concat(validate277.errors);
+        vErrors = vErrors === null ? validate279.errors : vErrors.concat(validate279.errors);
         errors = vErrors.length;
       }
     }
@@ -6456,13 +6519,13 @@ function validate261(data, {
       }
     }
     if (data.dataset !== undefined) {
-      if (!validate280(data.dataset, {
+      if (!validate282(data.dataset, {
         instancePath: instancePath + "/dataset",
         parentData: data,
         parentDataProperty: "dataset",
         rootData
       })) {
-        vErrors = vErrors === null ? validate280.errors : vErrors.concat(validate280.errors);
+        vErrors = vErrors === null ? validate282.errors : vErrors.concat(validate282.errors);
         errors = vErrors.length;
       }
     }
@@ -6478,32 +6541,32 @@ function validate261(data, {
       }
     }
     if (data.everySteps !== undefined) {
-      if (!validate289(data.everySteps, {
+      if (!validate291(data.everySteps, {
         instancePath: instancePath + "/everySteps",
         parentData: data,
         parentDataProperty: "everySteps",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate289.errors : vErrors.concat(validate289.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.select !== undefined) {
-      if (!validate291(data.select, {
-        instancePath: instancePath + "/select",
-        parentData: data,
-        parentDataProperty: "select",
         rootData
       })) {
         vErrors = vErrors === null ? validate291.errors : vErrors.concat(validate291.errors);
         errors = vErrors.length;
       }
     }
+    if (data.select !== undefined) {
+      if (!validate293(data.select, {
+        instancePath: instancePath + "/select",
+        parentData: data,
+        parentDataProperty: "select",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate293.errors : vErrors.concat(validate293.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate261.errors = vErrors;
+  validate263.errors = vErrors;
   return errors === 0;
 }
-const schema138 = {
+const schema139 = {
   "type": "object",
   "properties": {
     "maxFidIncrease": {
@@ -6518,13 +6581,13 @@ const schema138 = {
   },
   "nullable": true
 };
-const schema139 = {
+const schema140 = {
   "type": "integer",
   "minimum": 0,
   "maximum": 100000,
   "nullable": true
 };
-function validate296(data, {
+function validate298(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6584,7 +6647,7 @@ function validate296(data, {
       errors++;
     }
   }
-  validate296.errors = vErrors;
+  validate298.errors = vErrors;
   return errors === 0;
 }
 const schema68 = {
@@ -6656,7 +6719,7 @@ function validate132(data, {
   validate132.errors = vErrors;
   return errors === 0;
 }
-function validate294(data, {
+function validate296(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6693,13 +6756,13 @@ function validate294(data, {
       }
     }
     if (data.maxFidIncreasePercent !== undefined) {
-      if (!validate296(data.maxFidIncreasePercent, {
+      if (!validate298(data.maxFidIncreasePercent, {
         instancePath: instancePath + "/maxFidIncreasePercent",
         parentData: data,
         parentDataProperty: "maxFidIncreasePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate296.errors : vErrors.concat(validate296.errors);
+        vErrors = vErrors === null ? validate298.errors : vErrors.concat(validate298.errors);
         errors = vErrors.length;
       }
     }
@@ -6715,10 +6778,10 @@ function validate294(data, {
       }
     }
   }
-  validate294.errors = vErrors;
+  validate296.errors = vErrors;
   return errors === 0;
 }
-const schema140 = {
+const schema141 = {
   "type": "object",
   "required": ["uri"],
   "properties": {
@@ -6727,7 +6790,7 @@ const schema140 = {
     }
   }
 };
-function validate300(data, {
+function validate302(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6779,10 +6842,10 @@ function validate300(data, {
     }
     errors++;
   }
-  validate300.errors = vErrors;
+  validate302.errors = vErrors;
   return errors === 0;
 }
-const schema141 = {
+const schema142 = {
   "type": "object",
   "properties": {
     "credentials": {
@@ -6797,7 +6860,7 @@ const schema141 = {
   },
   "nullable": true
 };
-const schema142 = {
+const schema143 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -6805,7 +6868,7 @@ const schema142 = {
   },
   "nullable": true
 };
-const schema143 = {
+const schema144 = {
   "type": "object",
   "required": ["prefix", "secretName"],
   "properties": {
@@ -6882,7 +6945,7 @@ function validate73(data, {
   validate73.errors = vErrors;
   return errors === 0;
 }
-function validate305(data, {
+function validate307(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6961,10 +7024,10 @@ function validate305(data, {
     }
     errors++;
   }
-  validate305.errors = vErrors;
+  validate307.errors = vErrors;
   return errors === 0;
 }
-function validate304(data, {
+function validate306(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7007,21 +7070,21 @@ function validate304(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate305(data[i0], {
+      if (!validate307(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate305.errors : vErrors.concat(validate305.errors);
+        vErrors = vErrors === null ? validate307.errors : vErrors.concat(validate307.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate304.errors = vErrors;
+  validate306.errors = vErrors;
   return errors === 0;
 }
-const schema144 = {
+const schema145 = {
   "type": "object",
   "required": ["claim"],
   "properties": {
@@ -7031,7 +7094,7 @@ const schema144 = {
   },
   "nullable": true
 };
-function validate310(data, {
+function validate312(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7084,10 +7147,10 @@ function validate310(data, {
       }
     }
   }
-  validate310.errors = vErrors;
+  validate312.errors = vErrors;
   return errors === 0;
 }
-const schema145 = {
+const schema146 = {
   "type": "object",
   "required": ["configMapName"],
   "properties": {
@@ -7167,7 +7230,7 @@ function validate74(data, {
   validate74.errors = vErrors;
   return errors === 0;
 }
-function validate313(data, {
+function validate315(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7231,10 +7294,10 @@ function validate313(data, {
       }
     }
   }
-  validate313.errors = vErrors;
+  validate315.errors = vErrors;
   return errors === 0;
 }
-function validate303(data, {
+function validate305(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7260,43 +7323,43 @@ function validate303(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.credentials !== undefined) {
-      if (!validate304(data.credentials, {
+      if (!validate306(data.credentials, {
         instancePath: instancePath + "/credentials",
         parentData: data,
         parentDataProperty: "credentials",
         rootData
       })) {
-        vErrors = vErrors === null ? validate304.errors : vErrors.concat(validate304.errors);
+        vErrors = vErrors === null ? validate306.errors : vErrors.concat(validate306.errors);
         errors = vErrors.length;
       }
     }
     if (data.cache !== undefined) {
-      if (!validate310(data.cache, {
+      if (!validate312(data.cache, {
         instancePath: instancePath + "/cache",
         parentData: data,
         parentDataProperty: "cache",
         rootData
       })) {
-        vErrors = vErrors === null ? validate310.errors : vErrors.concat(validate310.errors);
+        vErrors = vErrors === null ? validate312.errors : vErrors.concat(validate312.errors);
         errors = vErrors.length;
       }
     }
     if (data.trustedCA !== undefined) {
-      if (!validate313(data.trustedCA, {
+      if (!validate315(data.trustedCA, {
         instancePath: instancePath + "/trustedCA",
         parentData: data,
         parentDataProperty: "trustedCA",
         rootData
       })) {
-        vErrors = vErrors === null ? validate313.errors : vErrors.concat(validate313.errors);
+        vErrors = vErrors === null ? validate315.errors : vErrors.concat(validate315.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate303.errors = vErrors;
+  validate305.errors = vErrors;
   return errors === 0;
 }
-const schema146 = {
+const schema147 = {
   "type": "object",
   "properties": {
     "nodes": {
@@ -7362,7 +7425,7 @@ const schema146 = {
   },
   "nullable": true
 };
-const schema147 = {
+const schema148 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
@@ -7370,7 +7433,7 @@ const schema147 = {
   "nullable": true
 };
 const formats0 = formats.int32;
-function validate319(data, {
+function validate321(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7446,10 +7509,10 @@ function validate319(data, {
       errors++;
     }
   }
-  validate319.errors = vErrors;
+  validate321.errors = vErrors;
   return errors === 0;
 }
-const schema148 = {
+const schema149 = {
   "type": "array",
   "maxItems": 8,
   "items": {
@@ -7457,7 +7520,7 @@ const schema148 = {
   },
   "nullable": true
 };
-const schema149 = {
+const schema150 = {
   "type": "object",
   "required": ["topologyKey", "whenUnsatisfiable"],
   "properties": {
@@ -7632,11 +7695,11 @@ function validate75(data, {
   validate75.errors = vErrors;
   return errors === 0;
 }
-const schema150 = {
+const schema151 = {
   "type": "string",
   "enum": ["ScheduleAnyway", "DoNotSchedule"]
 };
-function validate326(data, {
+function validate328(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7666,7 +7729,7 @@ function validate326(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema150.enum
+        allowedValues: schema151.enum
       }
     };
     if (vErrors === null) {
@@ -7676,7 +7739,7 @@ function validate326(data, {
     }
     errors++;
   }
-  validate326.errors = vErrors;
+  validate328.errors = vErrors;
   return errors === 0;
 }
 const schema37 = {
@@ -7727,7 +7790,7 @@ function validate76(data, {
   validate76.errors = vErrors;
   return errors === 0;
 }
-function validate323(data, {
+function validate325(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7791,13 +7854,13 @@ function validate323(data, {
       }
     }
     if (data.whenUnsatisfiable !== undefined) {
-      if (!validate326(data.whenUnsatisfiable, {
+      if (!validate328(data.whenUnsatisfiable, {
         instancePath: instancePath + "/whenUnsatisfiable",
         parentData: data,
         parentDataProperty: "whenUnsatisfiable",
         rootData
       })) {
-        vErrors = vErrors === null ? validate326.errors : vErrors.concat(validate326.errors);
+        vErrors = vErrors === null ? validate328.errors : vErrors.concat(validate328.errors);
         errors = vErrors.length;
       }
     }
@@ -7850,10 +7913,10 @@ function validate323(data, {
     }
     errors++;
   }
-  validate323.errors = vErrors;
+  validate325.errors = vErrors;
   return errors === 0;
 }
-function validate322(data, {
+function validate324(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7896,21 +7959,21 @@ function validate322(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate323(data[i0], {
+      if (!validate325(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate323.errors : vErrors.concat(validate323.errors);
+        vErrors = vErrors === null ? validate325.errors : vErrors.concat(validate325.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate322.errors = vErrors;
+  validate324.errors = vErrors;
   return errors === 0;
 }
-const schema151 = {
+const schema152 = {
   "type": "object",
   "properties": {
     "runAsUser": {
@@ -7928,14 +7991,14 @@ const schema151 = {
   },
   "nullable": true
 };
-const schema152 = {
+const schema153 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1,
   "maximum": 2147483647,
   "nullable": true
 };
-function validate334(data, {
+function validate336(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8011,7 +8074,7 @@ function validate334(data, {
       errors++;
     }
   }
-  validate334.errors = vErrors;
+  validate336.errors = vErrors;
   return errors === 0;
 }
 const schema38 = {
@@ -8100,7 +8163,7 @@ function validate77(data, {
   validate77.errors = vErrors;
   return errors === 0;
 }
-const schema153 = {
+const schema154 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -8108,13 +8171,13 @@ const schema153 = {
   },
   "nullable": true
 };
-const schema154 = {
+const schema155 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0,
   "maximum": 2147483647
 };
-function validate339(data, {
+function validate341(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8190,10 +8253,10 @@ function validate339(data, {
       errors++;
     }
   }
-  validate339.errors = vErrors;
+  validate341.errors = vErrors;
   return errors === 0;
 }
-function validate338(data, {
+function validate340(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8236,21 +8299,21 @@ function validate338(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate339(data[i0], {
+      if (!validate341(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate339.errors : vErrors.concat(validate339.errors);
+        vErrors = vErrors === null ? validate341.errors : vErrors.concat(validate341.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate338.errors = vErrors;
+  validate340.errors = vErrors;
   return errors === 0;
 }
-function validate333(data, {
+function validate335(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8276,13 +8339,13 @@ function validate333(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.runAsUser !== undefined) {
-      if (!validate334(data.runAsUser, {
+      if (!validate336(data.runAsUser, {
         instancePath: instancePath + "/runAsUser",
         parentData: data,
         parentDataProperty: "runAsUser",
         rootData
       })) {
-        vErrors = vErrors === null ? validate334.errors : vErrors.concat(validate334.errors);
+        vErrors = vErrors === null ? validate336.errors : vErrors.concat(validate336.errors);
         errors = vErrors.length;
       }
     }
@@ -8309,21 +8372,21 @@ function validate333(data, {
       }
     }
     if (data.supplementalGroups !== undefined) {
-      if (!validate338(data.supplementalGroups, {
+      if (!validate340(data.supplementalGroups, {
         instancePath: instancePath + "/supplementalGroups",
         parentData: data,
         parentDataProperty: "supplementalGroups",
         rootData
       })) {
-        vErrors = vErrors === null ? validate338.errors : vErrors.concat(validate338.errors);
+        vErrors = vErrors === null ? validate340.errors : vErrors.concat(validate340.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate333.errors = vErrors;
+  validate335.errors = vErrors;
   return errors === 0;
 }
-const schema155 = {
+const schema156 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -8331,7 +8394,7 @@ const schema155 = {
   },
   "nullable": true
 };
-const schema156 = {
+const schema157 = {
   "type": "object",
   "properties": {
     "prefix": {
@@ -8425,7 +8488,7 @@ function validate79(data, {
   validate79.errors = vErrors;
   return errors === 0;
 }
-function validate344(data, {
+function validate346(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8483,10 +8546,10 @@ function validate344(data, {
     }
     errors++;
   }
-  validate344.errors = vErrors;
+  validate346.errors = vErrors;
   return errors === 0;
 }
-function validate343(data, {
+function validate345(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8529,21 +8592,21 @@ function validate343(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate344(data[i0], {
+      if (!validate346(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate344.errors : vErrors.concat(validate344.errors);
+        vErrors = vErrors === null ? validate346.errors : vErrors.concat(validate346.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate343.errors = vErrors;
+  validate345.errors = vErrors;
   return errors === 0;
 }
-const schema157 = {
+const schema158 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -8551,7 +8614,7 @@ const schema157 = {
   },
   "nullable": true
 };
-const schema158 = {
+const schema159 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -8637,7 +8700,7 @@ function validate82(data, {
   validate82.errors = vErrors;
   return errors === 0;
 }
-const schema159 = {
+const schema160 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -8647,7 +8710,7 @@ const schema159 = {
   },
   "nullable": true
 };
-function validate353(data, {
+function validate355(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8700,10 +8763,10 @@ function validate353(data, {
       }
     }
   }
-  validate353.errors = vErrors;
+  validate355.errors = vErrors;
   return errors === 0;
 }
-const schema160 = {
+const schema161 = {
   "type": "object",
   "required": ["secretName"],
   "properties": {
@@ -8713,7 +8776,7 @@ const schema160 = {
   },
   "nullable": true
 };
-function validate356(data, {
+function validate358(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8766,10 +8829,10 @@ function validate356(data, {
       }
     }
   }
-  validate356.errors = vErrors;
+  validate358.errors = vErrors;
   return errors === 0;
 }
-const schema161 = {
+const schema162 = {
   "type": "object",
   "required": ["claimName"],
   "properties": {
@@ -8782,7 +8845,7 @@ const schema161 = {
   },
   "nullable": true
 };
-function validate359(data, {
+function validate361(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8846,10 +8909,10 @@ function validate359(data, {
       }
     }
   }
-  validate359.errors = vErrors;
+  validate361.errors = vErrors;
   return errors === 0;
 }
-const schema162 = {
+const schema163 = {
   "type": "object",
   "properties": {
     "medium": {
@@ -8861,12 +8924,12 @@ const schema162 = {
   },
   "nullable": true
 };
-const schema163 = {
+const schema164 = {
   "type": "string",
   "enum": ["Memory"],
   "nullable": true
 };
-function validate364(data, {
+function validate366(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8896,7 +8959,7 @@ function validate364(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema163.enum
+        allowedValues: schema164.enum
       }
     };
     if (vErrors === null) {
@@ -8906,7 +8969,7 @@ function validate364(data, {
     }
     errors++;
   }
-  validate364.errors = vErrors;
+  validate366.errors = vErrors;
   return errors === 0;
 }
 const schema69 = {
@@ -8959,7 +9022,7 @@ function validate133(data, {
   validate133.errors = vErrors;
   return errors === 0;
 }
-function validate363(data, {
+function validate365(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8985,13 +9048,13 @@ function validate363(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.medium !== undefined) {
-      if (!validate364(data.medium, {
+      if (!validate366(data.medium, {
         instancePath: instancePath + "/medium",
         parentData: data,
         parentDataProperty: "medium",
         rootData
       })) {
-        vErrors = vErrors === null ? validate364.errors : vErrors.concat(validate364.errors);
+        vErrors = vErrors === null ? validate366.errors : vErrors.concat(validate366.errors);
         errors = vErrors.length;
       }
     }
@@ -9007,10 +9070,10 @@ function validate363(data, {
       }
     }
   }
-  validate363.errors = vErrors;
+  validate365.errors = vErrors;
   return errors === 0;
 }
-function validate351(data, {
+function validate353(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9047,46 +9110,46 @@ function validate351(data, {
       }
     }
     if (data.configMap !== undefined) {
-      if (!validate353(data.configMap, {
+      if (!validate355(data.configMap, {
         instancePath: instancePath + "/configMap",
         parentData: data,
         parentDataProperty: "configMap",
         rootData
       })) {
-        vErrors = vErrors === null ? validate353.errors : vErrors.concat(validate353.errors);
+        vErrors = vErrors === null ? validate355.errors : vErrors.concat(validate355.errors);
         errors = vErrors.length;
       }
     }
     if (data.secret !== undefined) {
-      if (!validate356(data.secret, {
+      if (!validate358(data.secret, {
         instancePath: instancePath + "/secret",
         parentData: data,
         parentDataProperty: "secret",
         rootData
       })) {
-        vErrors = vErrors === null ? validate356.errors : vErrors.concat(validate356.errors);
+        vErrors = vErrors === null ? validate358.errors : vErrors.concat(validate358.errors);
         errors = vErrors.length;
       }
     }
     if (data.persistentVolumeClaim !== undefined) {
-      if (!validate359(data.persistentVolumeClaim, {
+      if (!validate361(data.persistentVolumeClaim, {
         instancePath: instancePath + "/persistentVolumeClaim",
         parentData: data,
         parentDataProperty: "persistentVolumeClaim",
         rootData
       })) {
-        vErrors = vErrors === null ? validate359.errors : vErrors.concat(validate359.errors);
+        vErrors = vErrors === null ? validate361.errors : vErrors.concat(validate361.errors);
         errors = vErrors.length;
       }
     }
     if (data.emptyDir !== undefined) {
-      if (!validate363(data.emptyDir, {
+      if (!validate365(data.emptyDir, {
         instancePath: instancePath + "/emptyDir",
         parentData: data,
         parentDataProperty: "emptyDir",
         rootData
       })) {
-        vErrors = vErrors === null ? validate363.errors : vErrors.concat(validate363.errors);
+        vErrors = vErrors === null ? validate365.errors : vErrors.concat(validate365.errors);
         errors = vErrors.length;
       }
     }
@@ -9106,10 +9169,10 @@ function validate351(data, {
     }
     errors++;
   }
-  validate351.errors = vErrors;
+  validate353.errors = vErrors;
   return errors === 0;
 }
-function validate350(data, {
+function validate352(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9152,21 +9215,21 @@ function validate350(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate351(data[i0], {
+      if (!validate353(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate351.errors : vErrors.concat(validate351.errors);
+        vErrors = vErrors === null ? validate353.errors : vErrors.concat(validate353.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate350.errors = vErrors;
+  validate352.errors = vErrors;
   return errors === 0;
 }
-const schema164 = {
+const schema165 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -9174,7 +9237,7 @@ const schema164 = {
   },
   "nullable": true
 };
-const schema165 = {
+const schema166 = {
   "type": "object",
   "required": ["name", "mountPath"],
   "properties": {
@@ -9192,12 +9255,12 @@ const schema165 = {
     }
   }
 };
-const schema166 = {
+const schema167 = {
   "type": "string",
   "minLength": 2,
   "maxLength": 256
 };
-function validate373(data, {
+function validate375(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9254,16 +9317,16 @@ function validate373(data, {
     }
     errors++;
   }
-  validate373.errors = vErrors;
+  validate375.errors = vErrors;
   return errors === 0;
 }
-const schema167 = {
+const schema168 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 256,
   "nullable": true
 };
-function validate375(data, {
+function validate377(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9321,10 +9384,10 @@ function validate375(data, {
       errors++;
     }
   }
-  validate375.errors = vErrors;
+  validate377.errors = vErrors;
   return errors === 0;
 }
-function validate371(data, {
+function validate373(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9377,24 +9440,24 @@ function validate371(data, {
       }
     }
     if (data.mountPath !== undefined) {
-      if (!validate373(data.mountPath, {
+      if (!validate375(data.mountPath, {
         instancePath: instancePath + "/mountPath",
         parentData: data,
         parentDataProperty: "mountPath",
         rootData
       })) {
-        vErrors = vErrors === null ? validate373.errors : vErrors.concat(validate373.errors);
+        vErrors = vErrors === null ? validate375.errors : vErrors.concat(validate375.errors);
         errors = vErrors.length;
       }
     }
     if (data.subPath !== undefined) {
-      if (!validate375(data.subPath, {
+      if (!validate377(data.subPath, {
         instancePath: instancePath + "/subPath",
         parentData: data,
         parentDataProperty: "subPath",
         rootData
       })) {
-        vErrors = vErrors === null ? validate375.errors : vErrors.concat(validate375.errors);
+        vErrors = vErrors === null ? validate377.errors : vErrors.concat(validate377.errors);
         errors = vErrors.length;
       }
     }
@@ -9425,10 +9488,10 @@ function validate371(data, {
     }
     errors++;
   }
-  validate371.errors = vErrors;
+  validate373.errors = vErrors;
   return errors === 0;
 }
-function validate370(data, {
+function validate372(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9471,27 +9534,27 @@ function validate370(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate371(data[i0], {
+      if (!validate373(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate371.errors : vErrors.concat(validate371.errors);
+        vErrors = vErrors === null ? validate373.errors : vErrors.concat(validate373.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate370.errors = vErrors;
+  validate372.errors = vErrors;
   return errors === 0;
 }
-const schema168 = {
+const schema169 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 512,
   "nullable": true
 };
-function validate380(data, {
+function validate382(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9549,15 +9612,15 @@ function validate380(data, {
       errors++;
     }
   }
-  validate380.errors = vErrors;
+  validate382.errors = vErrors;
   return errors === 0;
 }
-const schema169 = {
+const schema170 = {
   "type": "string",
   "enum": ["Always", "IfNotPresent", "Never"],
   "nullable": true
 };
-function validate382(data, {
+function validate384(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9587,7 +9650,7 @@ function validate382(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema169.enum
+        allowedValues: schema170.enum
       }
     };
     if (vErrors === null) {
@@ -9597,10 +9660,10 @@ function validate382(data, {
     }
     errors++;
   }
-  validate382.errors = vErrors;
+  validate384.errors = vErrors;
   return errors === 0;
 }
-const schema170 = {
+const schema171 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -9608,7 +9671,7 @@ const schema170 = {
   },
   "nullable": true
 };
-const schema171 = {
+const schema172 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -9617,7 +9680,7 @@ const schema171 = {
     }
   }
 };
-function validate385(data, {
+function validate387(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9669,10 +9732,10 @@ function validate385(data, {
     }
     errors++;
   }
-  validate385.errors = vErrors;
+  validate387.errors = vErrors;
   return errors === 0;
 }
-function validate384(data, {
+function validate386(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9715,21 +9778,21 @@ function validate384(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate385(data[i0], {
+      if (!validate387(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate385.errors : vErrors.concat(validate385.errors);
+        vErrors = vErrors === null ? validate387.errors : vErrors.concat(validate387.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate384.errors = vErrors;
+  validate386.errors = vErrors;
   return errors === 0;
 }
-const schema172 = {
+const schema173 = {
   "type": "object",
   "properties": {
     "requests": {
@@ -9954,7 +10017,7 @@ function validate83(data, {
   validate83.errors = vErrors;
   return errors === 0;
 }
-function validate389(data, {
+function validate391(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10002,7 +10065,7 @@ function validate389(data, {
       }
     }
   }
-  validate389.errors = vErrors;
+  validate391.errors = vErrors;
   return errors === 0;
 }
 const schema63 = {
@@ -10118,7 +10181,7 @@ function validate126(data, {
   validate126.errors = vErrors;
   return errors === 0;
 }
-const schema173 = {
+const schema174 = {
   "type": "array",
   "maxItems": 32,
   "items": {
@@ -10126,7 +10189,7 @@ const schema173 = {
   },
   "nullable": true
 };
-const schema174 = {
+const schema175 = {
   "type": "object",
   "properties": {
     "key": {
@@ -10146,12 +10209,12 @@ const schema174 = {
     }
   }
 };
-const schema175 = {
+const schema176 = {
   "type": "string",
   "maxLength": 316,
   "nullable": true
 };
-function validate396(data, {
+function validate398(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10193,15 +10256,15 @@ function validate396(data, {
       errors++;
     }
   }
-  validate396.errors = vErrors;
+  validate398.errors = vErrors;
   return errors === 0;
 }
-const schema176 = {
+const schema177 = {
   "type": "string",
   "enum": ["Exists", "Equal"],
   "nullable": true
 };
-function validate398(data, {
+function validate400(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10231,7 +10294,7 @@ function validate398(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema176.enum
+        allowedValues: schema177.enum
       }
     };
     if (vErrors === null) {
@@ -10241,15 +10304,15 @@ function validate398(data, {
     }
     errors++;
   }
-  validate398.errors = vErrors;
+  validate400.errors = vErrors;
   return errors === 0;
 }
-const schema177 = {
+const schema178 = {
   "type": "string",
   "maxLength": 63,
   "nullable": true
 };
-function validate400(data, {
+function validate402(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10291,15 +10354,15 @@ function validate400(data, {
       errors++;
     }
   }
-  validate400.errors = vErrors;
+  validate402.errors = vErrors;
   return errors === 0;
 }
-const schema178 = {
+const schema179 = {
   "type": "string",
   "enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"],
   "nullable": true
 };
-function validate402(data, {
+function validate404(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10329,7 +10392,7 @@ function validate402(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema178.enum
+        allowedValues: schema179.enum
       }
     };
     if (vErrors === null) {
@@ -10339,7 +10402,7 @@ function validate402(data, {
     }
     errors++;
   }
-  validate402.errors = vErrors;
+  validate404.errors = vErrors;
   return errors === 0;
 }
 const schema67 = {
@@ -10410,7 +10473,7 @@ function validate131(data, {
   validate131.errors = vErrors;
   return errors === 0;
 }
-function validate395(data, {
+function validate397(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10420,46 +10483,46 @@ function validate395(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.key !== undefined) {
-      if (!validate396(data.key, {
+      if (!validate398(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate396.errors : vErrors.concat(validate396.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.operator !== undefined) {
-      if (!validate398(data.operator, {
-        instancePath: instancePath + "/operator",
-        parentData: data,
-        parentDataProperty: "operator",
         rootData
       })) {
         vErrors = vErrors === null ? validate398.errors : vErrors.concat(validate398.errors);
         errors = vErrors.length;
       }
     }
-    if (data.value !== undefined) {
-      if (!validate400(data.value, {
-        instancePath: instancePath + "/value",
+    if (data.operator !== undefined) {
+      if (!validate400(data.operator, {
+        instancePath: instancePath + "/operator",
         parentData: data,
-        parentDataProperty: "value",
+        parentDataProperty: "operator",
         rootData
       })) {
         vErrors = vErrors === null ? validate400.errors : vErrors.concat(validate400.errors);
         errors = vErrors.length;
       }
     }
+    if (data.value !== undefined) {
+      if (!validate402(data.value, {
+        instancePath: instancePath + "/value",
+        parentData: data,
+        parentDataProperty: "value",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate402.errors : vErrors.concat(validate402.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.effect !== undefined) {
-      if (!validate402(data.effect, {
+      if (!validate404(data.effect, {
         instancePath: instancePath + "/effect",
         parentData: data,
         parentDataProperty: "effect",
         rootData
       })) {
-        vErrors = vErrors === null ? validate402.errors : vErrors.concat(validate402.errors);
+        vErrors = vErrors === null ? validate404.errors : vErrors.concat(validate404.errors);
         errors = vErrors.length;
       }
     }
@@ -10490,10 +10553,10 @@ function validate395(data, {
     }
     errors++;
   }
-  validate395.errors = vErrors;
+  validate397.errors = vErrors;
   return errors === 0;
 }
-function validate394(data, {
+function validate396(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10536,21 +10599,21 @@ function validate394(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate395(data[i0], {
+      if (!validate397(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate395.errors : vErrors.concat(validate395.errors);
+        vErrors = vErrors === null ? validate397.errors : vErrors.concat(validate397.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate394.errors = vErrors;
+  validate396.errors = vErrors;
   return errors === 0;
 }
-const schema179 = {
+const schema180 = {
   "type": "object",
   "properties": {
     "nodeAffinity": {
@@ -10565,7 +10628,7 @@ const schema179 = {
   },
   "nullable": true
 };
-const schema180 = {
+const schema181 = {
   "type": "object",
   "properties": {
     "requiredDuringSchedulingIgnoredDuringExecution": {
@@ -10577,7 +10640,7 @@ const schema180 = {
   },
   "nullable": true
 };
-const schema181 = {
+const schema182 = {
   "type": "object",
   "required": ["nodeSelectorTerms"],
   "properties": {
@@ -10587,7 +10650,7 @@ const schema181 = {
   },
   "nullable": true
 };
-const schema182 = {
+const schema183 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -11007,7 +11070,7 @@ function validate91(data, {
   validate91.errors = vErrors;
   return errors === 0;
 }
-function validate410(data, {
+function validate412(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11076,10 +11139,10 @@ function validate410(data, {
     }
     errors++;
   }
-  validate410.errors = vErrors;
+  validate412.errors = vErrors;
   return errors === 0;
 }
-function validate409(data, {
+function validate411(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11121,21 +11184,21 @@ function validate409(data, {
       errors++;
     }
     if (data.nodeSelectorTerms !== undefined) {
-      if (!validate410(data.nodeSelectorTerms, {
+      if (!validate412(data.nodeSelectorTerms, {
         instancePath: instancePath + "/nodeSelectorTerms",
         parentData: data,
         parentDataProperty: "nodeSelectorTerms",
         rootData
       })) {
-        vErrors = vErrors === null ? validate410.errors : vErrors.concat(validate410.errors);
+        vErrors = vErrors === null ? validate412.errors : vErrors.concat(validate412.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate409.errors = vErrors;
+  validate411.errors = vErrors;
   return errors === 0;
 }
-const schema183 = {
+const schema184 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -11143,7 +11206,7 @@ const schema183 = {
   },
   "nullable": true
 };
-const schema184 = {
+const schema185 = {
   "type": "object",
   "required": ["weight", "preference"],
   "properties": {
@@ -11240,7 +11303,7 @@ function validate104(data, {
   validate104.errors = vErrors;
   return errors === 0;
 }
-function validate415(data, {
+function validate417(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11319,10 +11382,10 @@ function validate415(data, {
     }
     errors++;
   }
-  validate415.errors = vErrors;
+  validate417.errors = vErrors;
   return errors === 0;
 }
-function validate414(data, {
+function validate416(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11365,21 +11428,21 @@ function validate414(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate415(data[i0], {
+      if (!validate417(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate415.errors : vErrors.concat(validate415.errors);
+        vErrors = vErrors === null ? validate417.errors : vErrors.concat(validate417.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate414.errors = vErrors;
+  validate416.errors = vErrors;
   return errors === 0;
 }
-function validate408(data, {
+function validate410(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11405,29 +11468,29 @@ function validate408(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.requiredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate409(data.requiredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate411(data.requiredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/requiredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "requiredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate409.errors : vErrors.concat(validate409.errors);
+        vErrors = vErrors === null ? validate411.errors : vErrors.concat(validate411.errors);
         errors = vErrors.length;
       }
     }
     if (data.preferredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate414(data.preferredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate416(data.preferredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/preferredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "preferredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate414.errors : vErrors.concat(validate414.errors);
+        vErrors = vErrors === null ? validate416.errors : vErrors.concat(validate416.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate408.errors = vErrors;
+  validate410.errors = vErrors;
   return errors === 0;
 }
 const schema58 = {
@@ -11955,7 +12018,7 @@ function validate112(data, {
   validate112.errors = vErrors;
   return errors === 0;
 }
-function validate407(data, {
+function validate409(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11981,13 +12044,13 @@ function validate407(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.nodeAffinity !== undefined) {
-      if (!validate408(data.nodeAffinity, {
+      if (!validate410(data.nodeAffinity, {
         instancePath: instancePath + "/nodeAffinity",
         parentData: data,
         parentDataProperty: "nodeAffinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate408.errors : vErrors.concat(validate408.errors);
+        vErrors = vErrors === null ? validate410.errors : vErrors.concat(validate410.errors);
         errors = vErrors.length;
       }
     }
@@ -12014,10 +12077,10 @@ function validate407(data, {
       }
     }
   }
-  validate407.errors = vErrors;
+  validate409.errors = vErrors;
   return errors === 0;
 }
-const schema185 = {
+const schema186 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -12025,7 +12088,7 @@ const schema185 = {
   },
   "nullable": true
 };
-const schema186 = {
+const schema187 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -12040,12 +12103,12 @@ const schema186 = {
     }
   }
 };
-const schema187 = {
+const schema188 = {
   "type": "string",
   "maxLength": 4096,
   "nullable": true
 };
-function validate427(data, {
+function validate429(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12087,10 +12150,10 @@ function validate427(data, {
       errors++;
     }
   }
-  validate427.errors = vErrors;
+  validate429.errors = vErrors;
   return errors === 0;
 }
-const schema188 = {
+const schema189 = {
   "type": "object",
   "properties": {
     "secretKeyRef": {
@@ -12212,7 +12275,7 @@ function validate122(data, {
   validate122.errors = vErrors;
   return errors === 0;
 }
-function validate429(data, {
+function validate431(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12260,10 +12323,10 @@ function validate429(data, {
       }
     }
   }
-  validate429.errors = vErrors;
+  validate431.errors = vErrors;
   return errors === 0;
 }
-function validate425(data, {
+function validate427(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12300,24 +12363,24 @@ function validate425(data, {
       }
     }
     if (data.value !== undefined) {
-      if (!validate427(data.value, {
+      if (!validate429(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate427.errors : vErrors.concat(validate427.errors);
+        vErrors = vErrors === null ? validate429.errors : vErrors.concat(validate429.errors);
         errors = vErrors.length;
       }
     }
     if (data.valueFrom !== undefined) {
-      if (!validate429(data.valueFrom, {
+      if (!validate431(data.valueFrom, {
         instancePath: instancePath + "/valueFrom",
         parentData: data,
         parentDataProperty: "valueFrom",
         rootData
       })) {
-        vErrors = vErrors === null ? validate429.errors : vErrors.concat(validate429.errors);
+        vErrors = vErrors === null ? validate431.errors : vErrors.concat(validate431.errors);
         errors = vErrors.length;
       }
     }
@@ -12337,10 +12400,10 @@ function validate425(data, {
     }
     errors++;
   }
-  validate425.errors = vErrors;
+  validate427.errors = vErrors;
   return errors === 0;
 }
-function validate424(data, {
+function validate426(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12383,21 +12446,21 @@ function validate424(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate425(data[i0], {
+      if (!validate427(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate425.errors : vErrors.concat(validate425.errors);
+        vErrors = vErrors === null ? validate427.errors : vErrors.concat(validate427.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate424.errors = vErrors;
+  validate426.errors = vErrors;
   return errors === 0;
 }
-const schema189 = {
+const schema190 = {
   "type": "object",
   "maxProperties": 32,
   "additionalProperties": {
@@ -12406,11 +12469,11 @@ const schema189 = {
   "properties": {},
   "nullable": true
 };
-const schema190 = {
+const schema191 = {
   "type": "string",
   "maxLength": 4096
 };
-function validate440(data, {
+function validate442(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12451,10 +12514,10 @@ function validate440(data, {
     }
     errors++;
   }
-  validate440.errors = vErrors;
+  validate442.errors = vErrors;
   return errors === 0;
 }
-function validate439(data, {
+function validate441(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12496,21 +12559,21 @@ function validate439(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate440(data[key0], {
+      if (!validate442(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate440.errors : vErrors.concat(validate440.errors);
+        vErrors = vErrors === null ? validate442.errors : vErrors.concat(validate442.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate439.errors = vErrors;
+  validate441.errors = vErrors;
   return errors === 0;
 }
-function validate318(data, {
+function validate320(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12536,13 +12599,13 @@ function validate318(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.nodes !== undefined) {
-      if (!validate319(data.nodes, {
+      if (!validate321(data.nodes, {
         instancePath: instancePath + "/nodes",
         parentData: data,
         parentDataProperty: "nodes",
         rootData
       })) {
-        vErrors = vErrors === null ? validate319.errors : vErrors.concat(validate319.errors);
+        vErrors = vErrors === null ? validate321.errors : vErrors.concat(validate321.errors);
         errors = vErrors.length;
       }
     }
@@ -12558,101 +12621,101 @@ function validate318(data, {
       }
     }
     if (data.topologySpreadConstraints !== undefined) {
-      if (!validate322(data.topologySpreadConstraints, {
+      if (!validate324(data.topologySpreadConstraints, {
         instancePath: instancePath + "/topologySpreadConstraints",
         parentData: data,
         parentDataProperty: "topologySpreadConstraints",
         rootData
       })) {
-        vErrors = vErrors === null ? validate322.errors : vErrors.concat(validate322.errors);
+        vErrors = vErrors === null ? validate324.errors : vErrors.concat(validate324.errors);
         errors = vErrors.length;
       }
     }
     if (data.securityContext !== undefined) {
-      if (!validate333(data.securityContext, {
+      if (!validate335(data.securityContext, {
         instancePath: instancePath + "/securityContext",
         parentData: data,
         parentDataProperty: "securityContext",
         rootData
       })) {
-        vErrors = vErrors === null ? validate333.errors : vErrors.concat(validate333.errors);
+        vErrors = vErrors === null ? validate335.errors : vErrors.concat(validate335.errors);
         errors = vErrors.length;
       }
     }
     if (data.envFrom !== undefined) {
-      if (!validate343(data.envFrom, {
+      if (!validate345(data.envFrom, {
         instancePath: instancePath + "/envFrom",
         parentData: data,
         parentDataProperty: "envFrom",
         rootData
       })) {
-        vErrors = vErrors === null ? validate343.errors : vErrors.concat(validate343.errors);
+        vErrors = vErrors === null ? validate345.errors : vErrors.concat(validate345.errors);
         errors = vErrors.length;
       }
     }
     if (data.volumes !== undefined) {
-      if (!validate350(data.volumes, {
+      if (!validate352(data.volumes, {
         instancePath: instancePath + "/volumes",
         parentData: data,
         parentDataProperty: "volumes",
         rootData
       })) {
-        vErrors = vErrors === null ? validate350.errors : vErrors.concat(validate350.errors);
+        vErrors = vErrors === null ? validate352.errors : vErrors.concat(validate352.errors);
         errors = vErrors.length;
       }
     }
     if (data.volumeMounts !== undefined) {
-      if (!validate370(data.volumeMounts, {
+      if (!validate372(data.volumeMounts, {
         instancePath: instancePath + "/volumeMounts",
         parentData: data,
         parentDataProperty: "volumeMounts",
         rootData
       })) {
-        vErrors = vErrors === null ? validate370.errors : vErrors.concat(validate370.errors);
+        vErrors = vErrors === null ? validate372.errors : vErrors.concat(validate372.errors);
         errors = vErrors.length;
       }
     }
     if (data.image !== undefined) {
-      if (!validate380(data.image, {
+      if (!validate382(data.image, {
         instancePath: instancePath + "/image",
         parentData: data,
         parentDataProperty: "image",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate380.errors : vErrors.concat(validate380.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.imagePullPolicy !== undefined) {
-      if (!validate382(data.imagePullPolicy, {
-        instancePath: instancePath + "/imagePullPolicy",
-        parentData: data,
-        parentDataProperty: "imagePullPolicy",
         rootData
       })) {
         vErrors = vErrors === null ? validate382.errors : vErrors.concat(validate382.errors);
         errors = vErrors.length;
       }
     }
-    if (data.imagePullSecrets !== undefined) {
-      if (!validate384(data.imagePullSecrets, {
-        instancePath: instancePath + "/imagePullSecrets",
+    if (data.imagePullPolicy !== undefined) {
+      if (!validate384(data.imagePullPolicy, {
+        instancePath: instancePath + "/imagePullPolicy",
         parentData: data,
-        parentDataProperty: "imagePullSecrets",
+        parentDataProperty: "imagePullPolicy",
         rootData
       })) {
         vErrors = vErrors === null ? validate384.errors : vErrors.concat(validate384.errors);
         errors = vErrors.length;
       }
     }
+    if (data.imagePullSecrets !== undefined) {
+      if (!validate386(data.imagePullSecrets, {
+        instancePath: instancePath + "/imagePullSecrets",
+        parentData: data,
+        parentDataProperty: "imagePullSecrets",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate386.errors : vErrors.concat(validate386.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.resources !== undefined) {
-      if (!validate389(data.resources, {
+      if (!validate391(data.resources, {
         instancePath: instancePath + "/resources",
         parentData: data,
         parentDataProperty: "resources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate389.errors : vErrors.concat(validate389.errors);
+        vErrors = vErrors === null ? validate391.errors : vErrors.concat(validate391.errors);
         errors = vErrors.length;
       }
     }
@@ -12668,35 +12731,35 @@ function validate318(data, {
       }
     }
     if (data.tolerations !== undefined) {
-      if (!validate394(data.tolerations, {
+      if (!validate396(data.tolerations, {
         instancePath: instancePath + "/tolerations",
         parentData: data,
         parentDataProperty: "tolerations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate394.errors : vErrors.concat(validate394.errors);
+        vErrors = vErrors === null ? validate396.errors : vErrors.concat(validate396.errors);
         errors = vErrors.length;
       }
     }
     if (data.affinity !== undefined) {
-      if (!validate407(data.affinity, {
+      if (!validate409(data.affinity, {
         instancePath: instancePath + "/affinity",
         parentData: data,
         parentDataProperty: "affinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate407.errors : vErrors.concat(validate407.errors);
+        vErrors = vErrors === null ? validate409.errors : vErrors.concat(validate409.errors);
         errors = vErrors.length;
       }
     }
     if (data.env !== undefined) {
-      if (!validate424(data.env, {
+      if (!validate426(data.env, {
         instancePath: instancePath + "/env",
         parentData: data,
         parentDataProperty: "env",
         rootData
       })) {
-        vErrors = vErrors === null ? validate424.errors : vErrors.concat(validate424.errors);
+        vErrors = vErrors === null ? validate426.errors : vErrors.concat(validate426.errors);
         errors = vErrors.length;
       }
     }
@@ -12745,27 +12808,27 @@ function validate318(data, {
       }
     }
     if (data.podAnnotations !== undefined) {
-      if (!validate439(data.podAnnotations, {
+      if (!validate441(data.podAnnotations, {
         instancePath: instancePath + "/podAnnotations",
         parentData: data,
         parentDataProperty: "podAnnotations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate439.errors : vErrors.concat(validate439.errors);
+        vErrors = vErrors === null ? validate441.errors : vErrors.concat(validate441.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate318.errors = vErrors;
+  validate320.errors = vErrors;
   return errors === 0;
 }
-const schema191 = {
+const schema192 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 63,
   "nullable": true
 };
-function validate444(data, {
+function validate446(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12823,10 +12886,10 @@ function validate444(data, {
       errors++;
     }
   }
-  validate444.errors = vErrors;
+  validate446.errors = vErrors;
   return errors === 0;
 }
-const schema192 = {
+const schema193 = {
   "type": "integer",
   "format": "int32",
   "default": 3,
@@ -12834,7 +12897,7 @@ const schema192 = {
   "maximum": 100,
   "nullable": true
 };
-function validate447(data, {
+function validate449(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12910,7 +12973,7 @@ function validate447(data, {
       errors++;
     }
   }
-  validate447.errors = vErrors;
+  validate449.errors = vErrors;
   return errors === 0;
 }
 const schema64 = {
@@ -13187,79 +13250,79 @@ function validate150(data, {
       }
     }
     if (data.checkpoint !== undefined) {
-      if (!validate255(data.checkpoint, {
+      if (!validate257(data.checkpoint, {
         instancePath: instancePath + "/checkpoint",
         parentData: data,
         parentDataProperty: "checkpoint",
         rootData
       })) {
-        vErrors = vErrors === null ? validate255.errors : vErrors.concat(validate255.errors);
+        vErrors = vErrors === null ? validate257.errors : vErrors.concat(validate257.errors);
         errors = vErrors.length;
       }
     }
     if (data.evaluation !== undefined) {
-      if (!validate261(data.evaluation, {
+      if (!validate263(data.evaluation, {
         instancePath: instancePath + "/evaluation",
         parentData: data,
         parentDataProperty: "evaluation",
         rootData
       })) {
-        vErrors = vErrors === null ? validate261.errors : vErrors.concat(validate261.errors);
+        vErrors = vErrors === null ? validate263.errors : vErrors.concat(validate263.errors);
         errors = vErrors.length;
       }
     }
     if (data.acceptance !== undefined) {
-      if (!validate294(data.acceptance, {
+      if (!validate296(data.acceptance, {
         instancePath: instancePath + "/acceptance",
         parentData: data,
         parentDataProperty: "acceptance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate294.errors : vErrors.concat(validate294.errors);
+        vErrors = vErrors === null ? validate296.errors : vErrors.concat(validate296.errors);
         errors = vErrors.length;
       }
     }
     if (data.output !== undefined) {
-      if (!validate300(data.output, {
+      if (!validate302(data.output, {
         instancePath: instancePath + "/output",
         parentData: data,
         parentDataProperty: "output",
         rootData
       })) {
-        vErrors = vErrors === null ? validate300.errors : vErrors.concat(validate300.errors);
+        vErrors = vErrors === null ? validate302.errors : vErrors.concat(validate302.errors);
         errors = vErrors.length;
       }
     }
     if (data.sources !== undefined) {
-      if (!validate303(data.sources, {
+      if (!validate305(data.sources, {
         instancePath: instancePath + "/sources",
         parentData: data,
         parentDataProperty: "sources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate303.errors : vErrors.concat(validate303.errors);
+        vErrors = vErrors === null ? validate305.errors : vErrors.concat(validate305.errors);
         errors = vErrors.length;
       }
     }
     if (data.trainer !== undefined) {
-      if (!validate318(data.trainer, {
+      if (!validate320(data.trainer, {
         instancePath: instancePath + "/trainer",
         parentData: data,
         parentDataProperty: "trainer",
         rootData
       })) {
-        vErrors = vErrors === null ? validate318.errors : vErrors.concat(validate318.errors);
+        vErrors = vErrors === null ? validate320.errors : vErrors.concat(validate320.errors);
         errors = vErrors.length;
       }
     }
     if (data.queueName !== undefined) {
-      if (!validate444(data.queueName, {
+      if (!validate446(data.queueName, {
         instancePath: instancePath + "/queueName",
         parentData: data,
         parentDataProperty: "queueName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate444.errors : vErrors.concat(validate444.errors);
+        vErrors = vErrors === null ? validate446.errors : vErrors.concat(validate446.errors);
         errors = vErrors.length;
       }
     }
@@ -13275,13 +13338,13 @@ function validate150(data, {
       }
     }
     if (data.backoffLimit !== undefined) {
-      if (!validate447(data.backoffLimit, {
+      if (!validate449(data.backoffLimit, {
         instancePath: instancePath + "/backoffLimit",
         parentData: data,
         parentDataProperty: "backoffLimit",
         rootData
       })) {
-        vErrors = vErrors === null ? validate447.errors : vErrors.concat(validate447.errors);
+        vErrors = vErrors === null ? validate449.errors : vErrors.concat(validate449.errors);
         errors = vErrors.length;
       }
     }
@@ -13359,7 +13422,7 @@ function validate150(data, {
   validate150.errors = vErrors;
   return errors === 0;
 }
-const schema193 = {
+const schema194 = {
   "type": "object",
   "default": {
     "observedGeneration": -1
@@ -13422,12 +13485,12 @@ const schema193 = {
   },
   "nullable": true
 };
-const schema194 = {
+const schema195 = {
   "type": "integer",
   "format": "int64",
   "nullable": true
 };
-function validate456(data, {
+function validate458(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13469,15 +13532,15 @@ function validate456(data, {
       errors++;
     }
   }
-  validate456.errors = vErrors;
+  validate458.errors = vErrors;
   return errors === 0;
 }
-const schema195 = {
+const schema196 = {
   "type": "string",
   "enum": ["Pending", "Running", "Suspended", "Succeeded", "Failed"],
   "nullable": true
 };
-function validate458(data, {
+function validate460(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13507,7 +13570,7 @@ function validate458(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema195.enum
+        allowedValues: schema196.enum
       }
     };
     if (vErrors === null) {
@@ -13517,7 +13580,7 @@ function validate458(data, {
     }
     errors++;
   }
-  validate458.errors = vErrors;
+  validate460.errors = vErrors;
   return errors === 0;
 }
 const schema66 = {
@@ -13571,7 +13634,7 @@ function validate130(data, {
   validate130.errors = vErrors;
   return errors === 0;
 }
-const schema196 = {
+const schema197 = {
   "type": "array",
   "maxItems": 16,
   "items": {
@@ -13579,7 +13642,7 @@ const schema196 = {
   },
   "nullable": true
 };
-const schema197 = {
+const schema198 = {
   "type": "object",
   "required": ["type", "status", "lastTransitionTime", "reason", "message"],
   "properties": {
@@ -13603,11 +13666,11 @@ const schema197 = {
     }
   }
 };
-const schema198 = {
+const schema199 = {
   "type": "string",
   "maxLength": 64
 };
-function validate464(data, {
+function validate466(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13648,14 +13711,14 @@ function validate464(data, {
     }
     errors++;
   }
-  validate464.errors = vErrors;
+  validate466.errors = vErrors;
   return errors === 0;
 }
-const schema199 = {
+const schema200 = {
   "type": "string",
   "enum": ["True", "False", "Unknown"]
 };
-function validate466(data, {
+function validate468(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13685,7 +13748,7 @@ function validate466(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema199.enum
+        allowedValues: schema200.enum
       }
     };
     if (vErrors === null) {
@@ -13695,14 +13758,14 @@ function validate466(data, {
     }
     errors++;
   }
-  validate466.errors = vErrors;
+  validate468.errors = vErrors;
   return errors === 0;
 }
-const schema200 = {
+const schema201 = {
   "type": "string",
   "format": "date-time"
 };
-function validate469(data, {
+function validate471(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13743,14 +13806,14 @@ function validate469(data, {
     }
     errors++;
   }
-  validate469.errors = vErrors;
+  validate471.errors = vErrors;
   return errors === 0;
 }
-const schema201 = {
+const schema202 = {
   "type": "string",
   "maxLength": 2048
 };
-function validate472(data, {
+function validate474(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13791,10 +13854,10 @@ function validate472(data, {
     }
     errors++;
   }
-  validate472.errors = vErrors;
+  validate474.errors = vErrors;
   return errors === 0;
 }
-function validate463(data, {
+function validate465(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13884,24 +13947,24 @@ function validate463(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate464(data.type, {
+      if (!validate466(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate464.errors : vErrors.concat(validate464.errors);
+        vErrors = vErrors === null ? validate466.errors : vErrors.concat(validate466.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate466(data.status, {
+      if (!validate468(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate466.errors : vErrors.concat(validate466.errors);
+        vErrors = vErrors === null ? validate468.errors : vErrors.concat(validate468.errors);
         errors = vErrors.length;
       }
     }
@@ -13917,13 +13980,13 @@ function validate463(data, {
       }
     }
     if (data.lastTransitionTime !== undefined) {
-      if (!validate469(data.lastTransitionTime, {
+      if (!validate471(data.lastTransitionTime, {
         instancePath: instancePath + "/lastTransitionTime",
         parentData: data,
         parentDataProperty: "lastTransitionTime",
         rootData
       })) {
-        vErrors = vErrors === null ? validate469.errors : vErrors.concat(validate469.errors);
+        vErrors = vErrors === null ? validate471.errors : vErrors.concat(validate471.errors);
         errors = vErrors.length;
       }
     }
@@ -13939,13 +14002,13 @@ function validate463(data, {
       }
     }
     if (data.message !== undefined) {
-      if (!validate472(data.message, {
+      if (!validate474(data.message, {
         instancePath: instancePath + "/message",
         parentData: data,
         parentDataProperty: "message",
         rootData
       })) {
-        vErrors = vErrors === null ? validate472.errors : vErrors.concat(validate472.errors);
+        vErrors = vErrors === null ? validate474.errors : vErrors.concat(validate474.errors);
         errors = vErrors.length;
       }
     }
@@ -13965,10 +14028,10 @@ function validate463(data, {
     }
     errors++;
   }
-  validate463.errors = vErrors;
+  validate465.errors = vErrors;
   return errors === 0;
 }
-function validate462(data, {
+function validate464(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14011,21 +14074,21 @@ function validate462(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate463(data[i0], {
+      if (!validate465(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate463.errors : vErrors.concat(validate463.errors);
+        vErrors = vErrors === null ? validate465.errors : vErrors.concat(validate465.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate462.errors = vErrors;
+  validate464.errors = vErrors;
   return errors === 0;
 }
-const schema202 = {
+const schema203 = {
   "type": "object",
   "properties": {
     "number": {
@@ -14100,7 +14163,7 @@ function validate137(data, {
   validate137.errors = vErrors;
   return errors === 0;
 }
-function validate477(data, {
+function validate479(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14192,10 +14255,10 @@ function validate477(data, {
       }
     }
   }
-  validate477.errors = vErrors;
+  validate479.errors = vErrors;
   return errors === 0;
 }
-const schema203 = {
+const schema204 = {
   "type": "object",
   "properties": {
     "step": {
@@ -14318,7 +14381,7 @@ function validate134(data, {
   validate134.errors = vErrors;
   return errors === 0;
 }
-const schema204 = {
+const schema205 = {
   "type": "array",
   "maxItems": 20,
   "items": {
@@ -14326,7 +14389,7 @@ const schema204 = {
   },
   "nullable": true
 };
-const schema205 = {
+const schema206 = {
   "type": "object",
   "required": ["step"],
   "properties": {
@@ -14341,12 +14404,12 @@ const schema205 = {
     }
   }
 };
-const schema206 = {
+const schema207 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0
 };
-function validate503(data, {
+function validate505(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14405,10 +14468,10 @@ function validate503(data, {
       errors++;
     }
   }
-  validate503.errors = vErrors;
+  validate505.errors = vErrors;
   return errors === 0;
 }
-function validate502(data, {
+function validate504(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14434,13 +14497,13 @@ function validate502(data, {
       errors++;
     }
     if (data.step !== undefined) {
-      if (!validate503(data.step, {
+      if (!validate505(data.step, {
         instancePath: instancePath + "/step",
         parentData: data,
         parentDataProperty: "step",
         rootData
       })) {
-        vErrors = vErrors === null ? validate503.errors : vErrors.concat(validate503.errors);
+        vErrors = vErrors === null ? validate505.errors : vErrors.concat(validate505.errors);
         errors = vErrors.length;
       }
     }
@@ -14482,10 +14545,10 @@ function validate502(data, {
     }
     errors++;
   }
-  validate502.errors = vErrors;
+  validate504.errors = vErrors;
   return errors === 0;
 }
-function validate501(data, {
+function validate503(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14528,21 +14591,21 @@ function validate501(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate502(data[i0], {
+      if (!validate504(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate502.errors : vErrors.concat(validate502.errors);
+        vErrors = vErrors === null ? validate504.errors : vErrors.concat(validate504.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate501.errors = vErrors;
+  validate503.errors = vErrors;
   return errors === 0;
 }
-function validate485(data, {
+function validate487(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14733,21 +14796,21 @@ function validate485(data, {
       }
     }
     if (data.history !== undefined) {
-      if (!validate501(data.history, {
+      if (!validate503(data.history, {
         instancePath: instancePath + "/history",
         parentData: data,
         parentDataProperty: "history",
         rootData
       })) {
-        vErrors = vErrors === null ? validate501.errors : vErrors.concat(validate501.errors);
+        vErrors = vErrors === null ? validate503.errors : vErrors.concat(validate503.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate485.errors = vErrors;
+  validate487.errors = vErrors;
   return errors === 0;
 }
-const schema207 = {
+const schema208 = {
   "type": "object",
   "properties": {
     "step": {
@@ -14759,7 +14822,7 @@ const schema207 = {
   },
   "nullable": true
 };
-function validate510(data, {
+function validate512(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14807,10 +14870,10 @@ function validate510(data, {
       }
     }
   }
-  validate510.errors = vErrors;
+  validate512.errors = vErrors;
   return errors === 0;
 }
-const schema208 = {
+const schema209 = {
   "type": "object",
   "properties": {
     "stage": {
@@ -14881,7 +14944,7 @@ function validate136(data, {
   validate136.errors = vErrors;
   return errors === 0;
 }
-function validate514(data, {
+function validate516(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14962,10 +15025,10 @@ function validate514(data, {
       }
     }
   }
-  validate514.errors = vErrors;
+  validate516.errors = vErrors;
   return errors === 0;
 }
-const schema209 = {
+const schema210 = {
   "type": "object",
   "properties": {
     "image": {
@@ -15039,7 +15102,7 @@ function validate138(data, {
   validate138.errors = vErrors;
   return errors === 0;
 }
-function validate521(data, {
+function validate523(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15131,10 +15194,10 @@ function validate521(data, {
       }
     }
   }
-  validate521.errors = vErrors;
+  validate523.errors = vErrors;
   return errors === 0;
 }
-const schema210 = {
+const schema211 = {
   "type": "array",
   "maxItems": 8,
   "items": {
@@ -15142,7 +15205,7 @@ const schema210 = {
   },
   "nullable": true
 };
-const schema211 = {
+const schema212 = {
   "type": "object",
   "required": ["uri"],
   "properties": {
@@ -15160,11 +15223,11 @@ const schema211 = {
     }
   }
 };
-const schema212 = {
+const schema213 = {
   "type": "string",
   "maxLength": 1024
 };
-function validate531(data, {
+function validate533(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15205,15 +15268,15 @@ function validate531(data, {
     }
     errors++;
   }
-  validate531.errors = vErrors;
+  validate533.errors = vErrors;
   return errors === 0;
 }
-const schema213 = {
+const schema214 = {
   "type": "string",
   "maxLength": 256,
   "nullable": true
 };
-function validate534(data, {
+function validate536(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15255,10 +15318,10 @@ function validate534(data, {
       errors++;
     }
   }
-  validate534.errors = vErrors;
+  validate536.errors = vErrors;
   return errors === 0;
 }
-function validate530(data, {
+function validate532(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15284,13 +15347,13 @@ function validate530(data, {
       errors++;
     }
     if (data.uri !== undefined) {
-      if (!validate531(data.uri, {
+      if (!validate533(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate531.errors : vErrors.concat(validate531.errors);
+        vErrors = vErrors === null ? validate533.errors : vErrors.concat(validate533.errors);
         errors = vErrors.length;
       }
     }
@@ -15306,13 +15369,13 @@ function validate530(data, {
       }
     }
     if (data.revision !== undefined) {
-      if (!validate534(data.revision, {
+      if (!validate536(data.revision, {
         instancePath: instancePath + "/revision",
         parentData: data,
         parentDataProperty: "revision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate534.errors : vErrors.concat(validate534.errors);
+        vErrors = vErrors === null ? validate536.errors : vErrors.concat(validate536.errors);
         errors = vErrors.length;
       }
     }
@@ -15343,10 +15406,10 @@ function validate530(data, {
     }
     errors++;
   }
-  validate530.errors = vErrors;
+  validate532.errors = vErrors;
   return errors === 0;
 }
-function validate529(data, {
+function validate531(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15389,21 +15452,21 @@ function validate529(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate530(data[i0], {
+      if (!validate532(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate530.errors : vErrors.concat(validate530.errors);
+        vErrors = vErrors === null ? validate532.errors : vErrors.concat(validate532.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate529.errors = vErrors;
+  validate531.errors = vErrors;
   return errors === 0;
 }
-const schema214 = {
+const schema215 = {
   "type": "object",
   "properties": {
     "uri": {
@@ -15418,7 +15481,7 @@ const schema214 = {
   },
   "nullable": true
 };
-function validate539(data, {
+function validate541(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15477,10 +15540,10 @@ function validate539(data, {
       }
     }
   }
-  validate539.errors = vErrors;
+  validate541.errors = vErrors;
   return errors === 0;
 }
-const schema215 = {
+const schema216 = {
   "type": "object",
   "properties": {
     "pattern": {
@@ -15510,7 +15573,7 @@ const schema215 = {
   },
   "nullable": true
 };
-function validate544(data, {
+function validate546(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15624,10 +15687,10 @@ function validate544(data, {
       }
     }
   }
-  validate544.errors = vErrors;
+  validate546.errors = vErrors;
   return errors === 0;
 }
-const schema216 = {
+const schema217 = {
   "type": "object",
   "properties": {
     "convention": {
@@ -15651,7 +15714,7 @@ const schema216 = {
   },
   "nullable": true
 };
-function validate554(data, {
+function validate556(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15743,10 +15806,10 @@ function validate554(data, {
       }
     }
   }
-  validate554.errors = vErrors;
+  validate556.errors = vErrors;
   return errors === 0;
 }
-const schema217 = {
+const schema218 = {
   "type": "object",
   "properties": {
     "millisecondsPerImage": {
@@ -15871,7 +15934,7 @@ function validate140(data, {
   validate140.errors = vErrors;
   return errors === 0;
 }
-function validate562(data, {
+function validate564(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15963,10 +16026,10 @@ function validate562(data, {
       }
     }
   }
-  validate562.errors = vErrors;
+  validate564.errors = vErrors;
   return errors === 0;
 }
-const schema218 = {
+const schema219 = {
   "type": "object",
   "properties": {
     "metric": {
@@ -16023,7 +16086,7 @@ const schema218 = {
   },
   "nullable": true
 };
-const schema219 = {
+const schema220 = {
   "type": "array",
   "maxItems": 3,
   "items": {
@@ -16031,7 +16094,7 @@ const schema219 = {
   },
   "nullable": true
 };
-const schema220 = {
+const schema221 = {
   "type": "object",
   "required": ["precision"],
   "properties": {
@@ -16049,11 +16112,11 @@ const schema220 = {
     }
   }
 };
-const schema221 = {
+const schema222 = {
   "type": "string",
   "maxLength": 8
 };
-function validate587(data, {
+function validate589(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -16094,10 +16157,10 @@ function validate587(data, {
     }
     errors++;
   }
-  validate587.errors = vErrors;
+  validate589.errors = vErrors;
   return errors === 0;
 }
-function validate586(data, {
+function validate588(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -16123,13 +16186,13 @@ function validate586(data, {
       errors++;
     }
     if (data.precision !== undefined) {
-      if (!validate587(data.precision, {
+      if (!validate589(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate587.errors : vErrors.concat(validate587.errors);
+        vErrors = vErrors === null ? validate589.errors : vErrors.concat(validate589.errors);
         errors = vErrors.length;
       }
     }
@@ -16182,10 +16245,10 @@ function validate586(data, {
     }
     errors++;
   }
-  validate586.errors = vErrors;
+  validate588.errors = vErrors;
   return errors === 0;
 }
-function validate585(data, {
+function validate587(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -16228,21 +16291,21 @@ function validate585(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate586(data[i0], {
+      if (!validate588(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate586.errors : vErrors.concat(validate586.errors);
+        vErrors = vErrors === null ? validate588.errors : vErrors.concat(validate588.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate585.errors = vErrors;
+  validate587.errors = vErrors;
   return errors === 0;
 }
-function validate570(data, {
+function validate572(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -16422,13 +16485,13 @@ function validate570(data, {
       }
     }
     if (data.served !== undefined) {
-      if (!validate585(data.served, {
+      if (!validate587(data.served, {
         instancePath: instancePath + "/served",
         parentData: data,
         parentDataProperty: "served",
         rootData
       })) {
-        vErrors = vErrors === null ? validate585.errors : vErrors.concat(validate585.errors);
+        vErrors = vErrors === null ? validate587.errors : vErrors.concat(validate587.errors);
         errors = vErrors.length;
       }
     }
@@ -16455,10 +16518,10 @@ function validate570(data, {
       }
     }
   }
-  validate570.errors = vErrors;
+  validate572.errors = vErrors;
   return errors === 0;
 }
-const schema222 = {
+const schema223 = {
   "type": "object",
   "properties": {
     "uri": {
@@ -16479,7 +16542,7 @@ const schema222 = {
   },
   "nullable": true
 };
-function validate597(data, {
+function validate599(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -16560,10 +16623,10 @@ function validate597(data, {
       }
     }
   }
-  validate597.errors = vErrors;
+  validate599.errors = vErrors;
   return errors === 0;
 }
-function validate455(data, {
+function validate457(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -16589,24 +16652,24 @@ function validate455(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.observedGeneration !== undefined) {
-      if (!validate456(data.observedGeneration, {
+      if (!validate458(data.observedGeneration, {
         instancePath: instancePath + "/observedGeneration",
         parentData: data,
         parentDataProperty: "observedGeneration",
         rootData
       })) {
-        vErrors = vErrors === null ? validate456.errors : vErrors.concat(validate456.errors);
+        vErrors = vErrors === null ? validate458.errors : vErrors.concat(validate458.errors);
         errors = vErrors.length;
       }
     }
     if (data.phase !== undefined) {
-      if (!validate458(data.phase, {
+      if (!validate460(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate458.errors : vErrors.concat(validate458.errors);
+        vErrors = vErrors === null ? validate460.errors : vErrors.concat(validate460.errors);
         errors = vErrors.length;
       }
     }
@@ -16633,13 +16696,13 @@ function validate455(data, {
       }
     }
     if (data.conditions !== undefined) {
-      if (!validate462(data.conditions, {
+      if (!validate464(data.conditions, {
         instancePath: instancePath + "/conditions",
         parentData: data,
         parentDataProperty: "conditions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate462.errors : vErrors.concat(validate462.errors);
+        vErrors = vErrors === null ? validate464.errors : vErrors.concat(validate464.errors);
         errors = vErrors.length;
       }
     }
@@ -16655,139 +16718,139 @@ function validate455(data, {
       }
     }
     if (data.attempts !== undefined) {
-      if (!validate477(data.attempts, {
+      if (!validate479(data.attempts, {
         instancePath: instancePath + "/attempts",
         parentData: data,
         parentDataProperty: "attempts",
         rootData
       })) {
-        vErrors = vErrors === null ? validate477.errors : vErrors.concat(validate477.errors);
+        vErrors = vErrors === null ? validate479.errors : vErrors.concat(validate479.errors);
         errors = vErrors.length;
       }
     }
     if (data.progress !== undefined) {
-      if (!validate485(data.progress, {
+      if (!validate487(data.progress, {
         instancePath: instancePath + "/progress",
         parentData: data,
         parentDataProperty: "progress",
         rootData
       })) {
-        vErrors = vErrors === null ? validate485.errors : vErrors.concat(validate485.errors);
+        vErrors = vErrors === null ? validate487.errors : vErrors.concat(validate487.errors);
         errors = vErrors.length;
       }
     }
     if (data.best !== undefined) {
-      if (!validate510(data.best, {
+      if (!validate512(data.best, {
         instancePath: instancePath + "/best",
         parentData: data,
         parentDataProperty: "best",
         rootData
       })) {
-        vErrors = vErrors === null ? validate510.errors : vErrors.concat(validate510.errors);
+        vErrors = vErrors === null ? validate512.errors : vErrors.concat(validate512.errors);
         errors = vErrors.length;
       }
     }
     if (data.rollback !== undefined) {
-      if (!validate514(data.rollback, {
+      if (!validate516(data.rollback, {
         instancePath: instancePath + "/rollback",
         parentData: data,
         parentDataProperty: "rollback",
         rootData
       })) {
-        vErrors = vErrors === null ? validate514.errors : vErrors.concat(validate514.errors);
+        vErrors = vErrors === null ? validate516.errors : vErrors.concat(validate516.errors);
         errors = vErrors.length;
       }
     }
     if (data.trainer !== undefined) {
-      if (!validate521(data.trainer, {
+      if (!validate523(data.trainer, {
         instancePath: instancePath + "/trainer",
         parentData: data,
         parentDataProperty: "trainer",
         rootData
       })) {
-        vErrors = vErrors === null ? validate521.errors : vErrors.concat(validate521.errors);
+        vErrors = vErrors === null ? validate523.errors : vErrors.concat(validate523.errors);
         errors = vErrors.length;
       }
     }
     if (data.sources !== undefined) {
-      if (!validate529(data.sources, {
+      if (!validate531(data.sources, {
         instancePath: instancePath + "/sources",
         parentData: data,
         parentDataProperty: "sources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate529.errors : vErrors.concat(validate529.errors);
+        vErrors = vErrors === null ? validate531.errors : vErrors.concat(validate531.errors);
         errors = vErrors.length;
       }
     }
     if (data.checkpoint !== undefined) {
-      if (!validate539(data.checkpoint, {
+      if (!validate541(data.checkpoint, {
         instancePath: instancePath + "/checkpoint",
         parentData: data,
         parentDataProperty: "checkpoint",
         rootData
       })) {
-        vErrors = vErrors === null ? validate539.errors : vErrors.concat(validate539.errors);
+        vErrors = vErrors === null ? validate541.errors : vErrors.concat(validate541.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparsity !== undefined) {
-      if (!validate544(data.sparsity, {
+      if (!validate546(data.sparsity, {
         instancePath: instancePath + "/sparsity",
         parentData: data,
         parentDataProperty: "sparsity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate544.errors : vErrors.concat(validate544.errors);
+        vErrors = vErrors === null ? validate546.errors : vErrors.concat(validate546.errors);
         errors = vErrors.length;
       }
     }
     if (data.macs !== undefined) {
-      if (!validate554(data.macs, {
+      if (!validate556(data.macs, {
         instancePath: instancePath + "/macs",
         parentData: data,
         parentDataProperty: "macs",
         rootData
       })) {
-        vErrors = vErrors === null ? validate554.errors : vErrors.concat(validate554.errors);
+        vErrors = vErrors === null ? validate556.errors : vErrors.concat(validate556.errors);
         errors = vErrors.length;
       }
     }
     if (data.latency !== undefined) {
-      if (!validate562(data.latency, {
+      if (!validate564(data.latency, {
         instancePath: instancePath + "/latency",
         parentData: data,
         parentDataProperty: "latency",
         rootData
       })) {
-        vErrors = vErrors === null ? validate562.errors : vErrors.concat(validate562.errors);
+        vErrors = vErrors === null ? validate564.errors : vErrors.concat(validate564.errors);
         errors = vErrors.length;
       }
     }
     if (data.fid !== undefined) {
-      if (!validate570(data.fid, {
+      if (!validate572(data.fid, {
         instancePath: instancePath + "/fid",
         parentData: data,
         parentDataProperty: "fid",
         rootData
       })) {
-        vErrors = vErrors === null ? validate570.errors : vErrors.concat(validate570.errors);
+        vErrors = vErrors === null ? validate572.errors : vErrors.concat(validate572.errors);
         errors = vErrors.length;
       }
     }
     if (data.model !== undefined) {
-      if (!validate597(data.model, {
+      if (!validate599(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate597.errors : vErrors.concat(validate597.errors);
+        vErrors = vErrors === null ? validate599.errors : vErrors.concat(validate599.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate455.errors = vErrors;
+  validate457.errors = vErrors;
   return errors === 0;
 }
 function validate141(data, {
@@ -16893,13 +16956,13 @@ function validate141(data, {
       }
     }
     if (data.status !== undefined) {
-      if (!validate455(data.status, {
+      if (!validate457(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate455.errors : vErrors.concat(validate455.errors);
+        vErrors = vErrors === null ? validate457.errors : vErrors.concat(validate457.errors);
         errors = vErrors.length;
       }
     }

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 import yaml
+from torch import nn
 
 from sparsedm.artifact.artifact import PIPELINE
 from sparsedm.data.contents import lines
@@ -20,6 +21,7 @@ from sparsedm.sparsity.pattern import Pattern
 from sparsedm.training.activations import activation_bytes
 from sparsedm.training.config import TrainConfig
 from sparsedm.training.config.spec import ScheduleSpec
+from sparsedm.training.optimizer import state_bytes
 from sparsedm.training.plan import (
     assumptions,
     dense_model,
@@ -99,7 +101,7 @@ def describe(config: TrainConfig) -> str:
             skipped_lines([(s.name, s.reason) for s in selection.skipped]),
             f"{parameters:,} parameters, {masked:,} of them in {len(layers)} masked layers.",
             macs_lines(macs),
-            _memory(config, model_config, parameters, masked),
+            _memory(config, model_config, model, masked),
             _teacher(config),
             stages_of(config, {name: shapes[name][1] for name in selection.selected}),
             _evaluation(config, model_config),
@@ -108,13 +110,15 @@ def describe(config: TrainConfig) -> str:
     )
 
 
-def _memory(config: TrainConfig, model_config: ModelConfig, parameters: int, masked: int) -> str:
+def _memory(config: TrainConfig, model_config: ModelConfig, model: nn.Module, masked: int) -> str:
+    parameters = sum(p.numel() for p in model.parameters())
     teacher = teacher_model(config)[0] if config.distillation_weight else None
-    # fp32: student, gradient, two moments, EMA, and the dense model, which is also the teacher unless another
-    # is named; the best so far. A mask takes a byte for each weight, and the masked weight is kept for the
-    # backward pass.
+    # fp32: student, gradient, EMA, and the dense model, which is also the teacher unless another is named;
+    # the best so far; the optimizer's state. A mask takes a byte for each weight, and the masked weight is
+    # kept for the backward pass.
     trains, best = METHODS[config.sparsity.method].trains, config.evaluation.select == "best"
-    needed = parameters * 4 * (6 + best) + masked * 5 if trains else parameters * 4 * 2
+    state = state_bytes(config.training.optimizer, model)
+    needed = parameters * 4 * (4 + best) + state + masked * 5 if trains else parameters * 4 * 2
     if config.model.teacher is not None:
         needed += parameters_of(teacher) * 4
     note = "with the teacher" if teacher else "with the dense model"

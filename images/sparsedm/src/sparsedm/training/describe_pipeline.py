@@ -15,12 +15,13 @@ from sparsedm.runtime.device import limit_threads, pick_device
 from sparsedm.sparsity.layers import prunable_layers
 from sparsedm.training.config import TrainConfig
 from sparsedm.training.describe import layer_table, macs_lines, skipped_lines, stages_of
+from sparsedm.training.optimizer import state_bytes
 from sparsedm.training.pipeline import drawing_of, order_of, prompts_of, recording_of, select_layers_of
 from sparsedm.uris import resolve_uri
 
-PARAMETER_BYTES = 20
-"""Of a parameter in training, float32: student, gradient, two moments, average. Dense weights are dropped."""
-CHECKPOINT_BYTES = 16
+PARAMETER_BYTES = 12
+"""Of a parameter in training, float32: student, gradient, average. Dense weights are dropped."""
+CHECKPOINT_BYTES = 8
 """The same without the gradient."""
 MASK_BYTES = 5
 """Of a masked weight: its mask, and the masked weight, which is kept for the backward pass."""
@@ -74,8 +75,9 @@ def _memory(network: nn.Module, masked: tuple[str, ...], config: TrainConfig) ->
     parameters = sum(parameter.numel() for parameter in network.parameters())
     under_masks = sum(modules[name].weight.numel() for name in masked)
     best = 4 * parameters if config.evaluation.select == "best" else 0
-    memory = parameters * PARAMETER_BYTES + under_masks * MASK_BYTES + best
-    checkpoint = parameters * CHECKPOINT_BYTES + under_masks + best
+    kept = best + state_bytes(config.training.optimizer, network)
+    memory = parameters * PARAMETER_BYTES + under_masks * MASK_BYTES + kept
+    checkpoint = parameters * CHECKPOINT_BYTES + under_masks + kept
     where = "spread over the processes" if config.training.sharding == "fsdp" else "on each device"
     return (
         f"{parameters:,} parameters, {under_masks:,} of them in {len(masked)} masked layers. Training takes "

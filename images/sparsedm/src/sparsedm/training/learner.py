@@ -1,4 +1,4 @@
-"""One step of the optimizer: the gradient of a batch in parts, clipped and finite; then AdamW and the EMA.
+"""One step: the gradient of a batch in parts, clipped and finite; then the optimizer and the EMA.
 
 With several processes, each computes the gradient of its share of the batch, and all use the mean.
 
@@ -23,6 +23,7 @@ from sparsedm.sparsity.methods import Method
 from sparsedm.sparsity.ranking import build_ranking
 from sparsedm.training.config import TrainingSpec
 from sparsedm.training.ema import Ema
+from sparsedm.training.optimizer import build_optimizer
 from sparsedm.training.recompute import recompute_blocks
 from sparsedm.training.run_state import RunState
 from sparsedm.training.sharding import Shards, hold, is_sharded
@@ -50,13 +51,7 @@ def begin(
         recompute_blocks(student)
     own = hold(student, training.sharding, processes, device)
     own.mask(layers, method)
-    optimizer = method.optimizer(
-        own.parameters(),
-        lr=training.learning_rate,
-        betas=training.betas,
-        weight_decay=training.weight_decay,
-        fused=True,
-    )
+    optimizer = build_optimizer(training, method, own.parameters())
     scaler = own.scaler(device.type, enabled=training.precision == "fp16", **LOSS_SCALE)
     noise = torch.Generator(device).manual_seed(training.seed)
     return RunState(own, Ema(own, training.ema_decay), optimizer, scaler, layers, noise)

@@ -438,15 +438,19 @@ export interface ISparseFinetune {
        */
       "sharding"?: "none" | "fsdp";
       /**
-       * Learning rate of AdamW after the warm-up. A decimal string.
+       * What steps the weights. "adamw" keeps two moments of each weight, 8 bytes. "adafactor" keeps means of the rows and columns of a matrix instead, which is next to nothing, and takes no betas; it takes the same learning rate and weight decay, and whole matrices: sharding must be "none".
+       */
+      "optimizer"?: "adamw" | "adafactor";
+      /**
+       * Learning rate of the optimizer after the warm-up. A decimal string.
        */
       "learningRate"?: string;
       /**
-       * Weight decay of AdamW. A decimal string.
+       * Weight decay, beside the gradient as in AdamW. A decimal string.
        */
       "weightDecay"?: string;
       /**
-       * The two betas of AdamW, decimal strings.
+       * The two betas of AdamW, decimal strings; adafactor has none.
        */
       "betas"?: Array<string>;
       /**

@@ -23,6 +23,7 @@ from sparsedm.training.config.spec import (
     LATENT_FORMATS,
     METHOD_NAMES,
     MIRRORED_FORMATS,
+    OPTIMIZERS,
     PIPELINE_FORMATS,
     PRECISIONS,
     PRESET_NAMES,
@@ -249,11 +250,21 @@ def read_training(r: Reader) -> TrainingSpec:
         gradient_checkpointing=r.boolean("gradientCheckpointing", False),
         compile=r.boolean("compile", False),
         sharding=r.choice("sharding", SHARDINGS, "none"),
+        optimizer=r.choice("optimizer", OPTIMIZERS, "adamw"),
     )
     if spec.compile and spec.sharding == "fsdp":
         r.complain(
             "compile", "must be absent with training.sharding fsdp: what gathers a block is not compiled."
         )
+    if spec.optimizer == "adafactor":
+        if spec.betas != (0.9, 0.99):
+            r.complain("betas", "must be absent with training.optimizer adafactor: they are AdamW's.")
+        if spec.sharding == "fsdp":
+            r.complain(
+                "optimizer",
+                "must be adamw with training.sharding fsdp: a process that holds some rows of a matrix does "
+                "not know the means of its columns.",
+            )
     r.finish()
     return spec
 

@@ -56,6 +56,8 @@ def check_effects(
             f"must be without stages, family, rampPercent and onRegression: method {sparsity.method} goes "
             "through no patterns.",
         )
+    if sparsity.method == "cast" and training.optimizer != "adamw":
+        problems.add("training.optimizer", "must be absent: method cast has an optimizer of its own, AdamS.")
     if not method.trains:
         _check_untrained(problems, sparsity, training, checkpoint, evaluation)
     if evaluation.every_steps > training.steps:

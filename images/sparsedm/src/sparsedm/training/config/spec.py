@@ -48,6 +48,7 @@ FREEZE_PERCENT = 80
 five patterns equal parts, and 15."""
 PRECISIONS = ("fp32", "bf16", "fp16")
 SHARDINGS = ("none", "fsdp")
+OPTIMIZERS = ("adamw", "adafactor")
 SPLITS = ("test", "train")
 METRICS = ("fid", "fd")
 """fid is refused without the standard Inception network; fd takes any extractor and is named after it."""
@@ -166,6 +167,7 @@ class TrainingSpec:
     gradient_checkpointing: bool
     compile: bool
     sharding: str = "none"
+    optimizer: str = "adamw"
 
     @property
     def images_per_step(self) -> int:
