@@ -41,6 +41,7 @@ const TAKEN_BY: { [Setting in keyof Sparsity]?: readonly Method[] } = {
   pattern: allBut('dense'),
   layers: allBut('dense'),
   maskType: allBut('s-ste', 'cast', 'dense'),
+  calibrationSamples: allBut('s-ste', 'cast', 'dense'),
   maskUpdateSteps: allBut('s-ste', 'asp', 'dense', 'masked-dense'),
   regularization: ['sparsedm', 'sr-ste'],
   l1Decay: ['cast'],

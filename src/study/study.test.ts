@@ -18,7 +18,8 @@ const base: SparseFinetuneSpec = {
   sparsity: {
     pattern: '2:4',
     method: 'sparsedm',
-    maskType: 'magnitude',
+    maskType: 'wanda',
+    calibrationSamples: 16,
     maskUpdateSteps: 2,
     schedule: { type: 'progressive', rampPercent: 10, freezeMaskPercent: 80 },
     regularization: '0.001',
@@ -87,6 +88,7 @@ describe('cells', () => {
     [
       'sr-ste',
       [
+        'calibrationSamples',
         'distillationWeight',
         'layers',
         'maskType',
@@ -99,14 +101,38 @@ describe('cells', () => {
     ],
     [
       'sr-ste-decoupled',
-      ['distillationWeight', 'layers', 'maskType', 'maskUpdateSteps', 'method', 'pattern', 'schedule'],
+      [
+        'calibrationSamples',
+        'distillationWeight',
+        'layers',
+        'maskType',
+        'maskUpdateSteps',
+        'method',
+        'pattern',
+        'schedule',
+      ],
     ],
-    ['ste', ['distillationWeight', 'layers', 'maskType', 'maskUpdateSteps', 'method', 'pattern', 'schedule']],
+    [
+      'ste',
+      [
+        'calibrationSamples',
+        'distillationWeight',
+        'layers',
+        'maskType',
+        'maskUpdateSteps',
+        'method',
+        'pattern',
+        'schedule',
+      ],
+    ],
     ['s-ste', ['distillationWeight', 'layers', 'method', 'pattern', 'schedule']],
     ['cast', ['distillationWeight', 'layers', 'maskUpdateSteps', 'method', 'pattern', 'schedule']],
-    ['asp', ['distillationWeight', 'layers', 'maskType', 'method', 'pattern', 'schedule']],
+    [
+      'asp',
+      ['calibrationSamples', 'distillationWeight', 'layers', 'maskType', 'method', 'pattern', 'schedule'],
+    ],
     ['dense', ['distillationWeight', 'method', 'schedule']],
-    ['masked-dense', ['layers', 'maskType', 'method', 'pattern', 'schedule']],
+    ['masked-dense', ['calibrationSamples', 'layers', 'maskType', 'method', 'pattern', 'schedule']],
   ] as const)('leave out what %s does not take', (method, settings) => {
     const [cell] = cellsOf(aStudy({ methods: [method] }), base);
     expect(Object.keys(cell?.spec.sparsity ?? {}).sort()).toEqual(settings);

@@ -491,7 +491,7 @@ describe('a SparseFinetune is refused', () => {
       'an unknown type of mask',
       { sparsity: { maskType: 'gradient' } },
       'spec.sparsity.maskType',
-      'supported values: "magnitude", "random", "fixed"',
+      'supported values: "magnitude", "random", "fixed", "wanda", "obs", "energy"',
     ],
     [
       'a threshold without magnitudes',
@@ -522,6 +522,24 @@ describe('a SparseFinetune is refused', () => {
       { sparsity: { maskType: 'random', maskUpdateSteps: 5 } },
       'spec.sparsity.maskUpdateSteps',
       'remove maskUpdateSteps, or write maskType: magnitude',
+    ],
+    [
+      'calibration on nothing',
+      { sparsity: { maskType: 'wanda', calibrationSamples: 0 } },
+      'spec.sparsity.calibrationSamples',
+      'write a whole number from 1 to 1000000',
+    ],
+    [
+      'obs under a pattern that changes',
+      { sparsity: { maskType: 'obs' } },
+      'spec.sparsity.schedule.type',
+      'write schedule.type: fixed, or another maskType',
+    ],
+    [
+      'obs in groups too large',
+      { sparsity: { maskType: 'obs', pattern: '8:16', schedule: { type: 'fixed' } } },
+      'spec.sparsity.maskType',
+      'write a pattern with groups of at most 12, or maskType: wanda',
     ],
     [
       'updates where the method has its own rhythm',

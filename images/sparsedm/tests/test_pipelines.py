@@ -237,7 +237,8 @@ def test_methods_precisions_and_layers_are_those_of_other_models(
 
 
 def test_training_brings_the_images_nearer_to_the_dense_ones_than_masks_alone(place: Place) -> None:
-    """Masks alone take one recorded trajectory, which tells the layers."""
+    """Masks alone take one recorded trajectory, which tells the layers, and as many as calibration asks
+    for."""
     prompts = [
         f"a {colour} {thing}" for colour in ("red", "blue", "grey") for thing in ("ball", "car", "hat")
     ]
@@ -246,16 +247,23 @@ def test_training_brings_the_images_nearer_to_the_dense_ones_than_masks_alone(pl
     training = {"training__steps": 60, "training__batchSize": 8, "training__learningRate": "0.002"}
     for name, changes in {
         "masks": {"sparsity__method": "masked-dense"},
+        "obs": {
+            "sparsity__method": "masked-dense",
+            "sparsity__maskType": "obs",
+            "sparsity__calibrationSamples": 9,
+        },
         "training": training,
         "adafactor": {**training, "training__optimizer": "adafactor"},
     }.items():
         spec = place.spec(FAST, name, dataset__uri=f"file://{place.directory}/nine.txt", **changes)
-        if name == "masks":
+        if name in ("masks", "obs"):
             spec["training"] = {}
         found[name] = place.train(spec)
     masks, *trained = (found[name]["quality"]["images"] for name in ("masks", "training", "adafactor"))
     assert found["masks"]["provenance"]["recording"]["trajectories"] == 1
-    assert found["masks"]["sparsity"]["achieved"] == "0.5"
+    assert found["obs"]["provenance"]["recording"]["trajectories"] == 5
+    assert float(found["obs"]["quality"]["images"]["psnr"]) > float(masks["psnr"]) + 1
+    assert found["masks"]["sparsity"]["achieved"] == found["obs"]["sparsity"]["achieved"] == "0.5"
     for images in trained:
         assert float(images["psnr"]) > float(masks["psnr"]) + 3, (masks, images)
         assert float(images["ssim"]) > float(masks["ssim"])
@@ -344,12 +352,18 @@ def test_what_a_pipeline_cannot_do_is_refused_by_the_name_of_the_field(place: Pl
             read_pipeline(folder)
 
 
-@pytest.mark.parametrize(("sharding", "optimizer"), [("none", "adafactor"), ("fsdp", "adamw")])
-def test_two_processes_train_as_one(place: Place, sharding: str, optimizer: str) -> None:
+@pytest.mark.parametrize(
+    ("sharding", "optimizer", "mask_type"), [("none", "adafactor", "wanda"), ("fsdp", "adamw", "obs")]
+)
+def test_two_processes_calibrate_and_train_as_one(
+    place: Place, sharding: str, optimizer: str, mask_type: str
+) -> None:
     """The same loss and, but for the order of a sum, the same weights; the second reads what the first has
     recorded."""
-    changes = {"training__batchSize": 4, "sparsity__schedule": {"type": "fixed"}}
-    changes["training__optimizer"] = optimizer
+    changes = {
+        "training__batchSize": 4, "training__optimizer": optimizer,
+        "sparsity__schedule": {"type": "fixed"}, "sparsity__maskType": mask_type,
+    }  # fmt: skip
     spec = place.spec(FAST, f"together-{sharding}", training__sharding=sharding, **changes)
     single = place.directory / f"alone-{sharding}"
     alone = place.train({**spec, "output": {"uri": f"file://{single}"}})

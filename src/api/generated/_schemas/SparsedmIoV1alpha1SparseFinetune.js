@@ -13,7 +13,7 @@ const schema77 = {
       "$ref": "a6f0oUEaFqHmymdwnqPORTNOTU7GczWAkwGD0uYU"
     },
     "spec": {
-      "$ref": "Zhvpu1iVB5kC4dEylgDU4UXDpneOsaSU8D8SZXA8"
+      "$ref": "VcaDaZslTp0HSm6EVfNAu7d39Yh6KrrPN2X3k1Rs5Ig"
     },
     "status": {
       "$ref": "pfBV8K4IW0BCSlR64atZSp1HuDsk2YHu1nQvs0"
@@ -154,7 +154,7 @@ const schema82 = {
       "$ref": "gKdctvKE9wQEDofmHnjjaNCWIeW9R8PzOJANITSSOg"
     },
     "sparsity": {
-      "$ref": "dJvuUjBEty7WDnYnNOO0GKcmkY2rZritOM9nfXcBgg"
+      "$ref": "5ooCJJpBXqrbjPUSgPmAiHzoMMSf3fpnfIlRG3qXY"
     },
     "training": {
       "$ref": "Nvy2D5HhgLh8QfYVTKTaX1A6kUXARuWGIO58tVM7SHs"
@@ -2902,7 +2902,10 @@ const schema92 = {
       "$ref": "upNIdFYAr9uLDoBneM9pJv9mwph77UhBt2lTpPNUUR4"
     },
     "maskType": {
-      "$ref": "O7RoqTuPw8A6cz4xQ0EHk1NwfqcjlM1laiPQLKy5MU4"
+      "$ref": "ObSCmYEYQLp4Mqc7tZr4L5eOlEK7gUh54MOyQ8xlag"
+    },
+    "calibrationSamples": {
+      "$ref": "CZNoVCXQYuwanyJkiA9GsIPJnKVUhcC3TsHe7jwaJk"
     },
     "maskUpdateSteps": {
       "$ref": "CZNoVCXQYuwanyJkiA9GsIPJnKVUhcC3TsHe7jwaJk"
@@ -3027,7 +3030,7 @@ function validate188(data, {
 }
 const schema95 = {
   "type": "string",
-  "enum": ["magnitude", "random", "fixed"],
+  "enum": ["magnitude", "random", "fixed", "wanda", "obs", "energy"],
   "default": "magnitude",
   "nullable": true
 };
@@ -3055,7 +3058,7 @@ function validate190(data, {
     }
     errors++;
   }
-  if (!(data === "magnitude" || data === "random" || data === "fixed")) {
+  if (!(data === "magnitude" || data === "random" || data === "fixed" || data === "wanda" || data === "obs" || data === "energy")) {
     const err1 = {
       instancePath,
       schemaPath: "#/enum",
@@ -3139,7 +3142,7 @@ const schema97 = {
   "default": "progressive",
   "nullable": true
 };
-function validate194(data, {
+function validate195(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3179,7 +3182,7 @@ function validate194(data, {
     }
     errors++;
   }
-  validate194.errors = vErrors;
+  validate195.errors = vErrors;
   return errors === 0;
 }
 const schema98 = {
@@ -3207,7 +3210,7 @@ const schema100 = {
   "type": "string",
   "maxLength": 5
 };
-function validate198(data, {
+function validate199(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3248,7 +3251,7 @@ function validate198(data, {
     }
     errors++;
   }
-  validate198.errors = vErrors;
+  validate199.errors = vErrors;
   return errors === 0;
 }
 const schema101 = {
@@ -3258,7 +3261,7 @@ const schema101 = {
   "maximum": 100000000
 };
 const formats2 = formats.int64;
-function validate200(data, {
+function validate201(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3334,10 +3337,10 @@ function validate200(data, {
       errors++;
     }
   }
-  validate200.errors = vErrors;
+  validate201.errors = vErrors;
   return errors === 0;
 }
-function validate197(data, {
+function validate198(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3379,24 +3382,24 @@ function validate197(data, {
       errors++;
     }
     if (data.pattern !== undefined) {
-      if (!validate198(data.pattern, {
+      if (!validate199(data.pattern, {
         instancePath: instancePath + "/pattern",
         parentData: data,
         parentDataProperty: "pattern",
         rootData
       })) {
-        vErrors = vErrors === null ? validate198.errors : vErrors.concat(validate198.errors);
+        vErrors = vErrors === null ? validate199.errors : vErrors.concat(validate199.errors);
         errors = vErrors.length;
       }
     }
     if (data.steps !== undefined) {
-      if (!validate200(data.steps, {
+      if (!validate201(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate200.errors : vErrors.concat(validate200.errors);
+        vErrors = vErrors === null ? validate201.errors : vErrors.concat(validate201.errors);
         errors = vErrors.length;
       }
     }
@@ -3416,10 +3419,10 @@ function validate197(data, {
     }
     errors++;
   }
-  validate197.errors = vErrors;
+  validate198.errors = vErrors;
   return errors === 0;
 }
-function validate196(data, {
+function validate197(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3478,18 +3481,18 @@ function validate196(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate197(data[i0], {
+      if (!validate198(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate197.errors : vErrors.concat(validate197.errors);
+        vErrors = vErrors === null ? validate198.errors : vErrors.concat(validate198.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate196.errors = vErrors;
+  validate197.errors = vErrors;
   return errors === 0;
 }
 const schema102 = {
@@ -3497,7 +3500,7 @@ const schema102 = {
   "enum": ["linear", "doubling"],
   "nullable": true
 };
-function validate204(data, {
+function validate205(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3537,7 +3540,7 @@ function validate204(data, {
     }
     errors++;
   }
-  validate204.errors = vErrors;
+  validate205.errors = vErrors;
   return errors === 0;
 }
 const schema103 = {
@@ -3545,7 +3548,7 @@ const schema103 = {
   "enum": ["Continue", "RollBack", "Stop"],
   "nullable": true
 };
-function validate208(data, {
+function validate209(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3585,10 +3588,10 @@ function validate208(data, {
     }
     errors++;
   }
-  validate208.errors = vErrors;
+  validate209.errors = vErrors;
   return errors === 0;
 }
-function validate193(data, {
+function validate194(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3614,35 +3617,35 @@ function validate193(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.type !== undefined) {
-      if (!validate194(data.type, {
+      if (!validate195(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate194.errors : vErrors.concat(validate194.errors);
+        vErrors = vErrors === null ? validate195.errors : vErrors.concat(validate195.errors);
         errors = vErrors.length;
       }
     }
     if (data.stages !== undefined) {
-      if (!validate196(data.stages, {
+      if (!validate197(data.stages, {
         instancePath: instancePath + "/stages",
         parentData: data,
         parentDataProperty: "stages",
         rootData
       })) {
-        vErrors = vErrors === null ? validate196.errors : vErrors.concat(validate196.errors);
+        vErrors = vErrors === null ? validate197.errors : vErrors.concat(validate197.errors);
         errors = vErrors.length;
       }
     }
     if (data.family !== undefined) {
-      if (!validate204(data.family, {
+      if (!validate205(data.family, {
         instancePath: instancePath + "/family",
         parentData: data,
         parentDataProperty: "family",
         rootData
       })) {
-        vErrors = vErrors === null ? validate204.errors : vErrors.concat(validate204.errors);
+        vErrors = vErrors === null ? validate205.errors : vErrors.concat(validate205.errors);
         errors = vErrors.length;
       }
     }
@@ -3669,13 +3672,13 @@ function validate193(data, {
       }
     }
     if (data.onRegression !== undefined) {
-      if (!validate208(data.onRegression, {
+      if (!validate209(data.onRegression, {
         instancePath: instancePath + "/onRegression",
         parentData: data,
         parentDataProperty: "onRegression",
         rootData
       })) {
-        vErrors = vErrors === null ? validate208.errors : vErrors.concat(validate208.errors);
+        vErrors = vErrors === null ? validate209.errors : vErrors.concat(validate209.errors);
         errors = vErrors.length;
       }
     }
@@ -3691,7 +3694,7 @@ function validate193(data, {
       }
     }
   }
-  validate193.errors = vErrors;
+  validate194.errors = vErrors;
   return errors === 0;
 }
 const schema104 = {
@@ -3781,7 +3784,7 @@ function validate68(data, {
   validate68.errors = vErrors;
   return errors === 0;
 }
-function validate213(data, {
+function validate214(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3851,7 +3854,7 @@ function validate213(data, {
       }
     }
   }
-  validate213.errors = vErrors;
+  validate214.errors = vErrors;
   return errors === 0;
 }
 const schema106 = {
@@ -3862,7 +3865,7 @@ const schema106 = {
   },
   "nullable": true
 };
-function validate216(data, {
+function validate217(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3916,10 +3919,10 @@ function validate216(data, {
       }
     }
   }
-  validate216.errors = vErrors;
+  validate217.errors = vErrors;
   return errors === 0;
 }
-function validate212(data, {
+function validate213(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3945,29 +3948,29 @@ function validate212(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.include !== undefined) {
-      if (!validate213(data.include, {
+      if (!validate214(data.include, {
         instancePath: instancePath + "/include",
         parentData: data,
         parentDataProperty: "include",
         rootData
       })) {
-        vErrors = vErrors === null ? validate213.errors : vErrors.concat(validate213.errors);
+        vErrors = vErrors === null ? validate214.errors : vErrors.concat(validate214.errors);
         errors = vErrors.length;
       }
     }
     if (data.exclude !== undefined) {
-      if (!validate216(data.exclude, {
+      if (!validate217(data.exclude, {
         instancePath: instancePath + "/exclude",
         parentData: data,
         parentDataProperty: "exclude",
         rootData
       })) {
-        vErrors = vErrors === null ? validate216.errors : vErrors.concat(validate216.errors);
+        vErrors = vErrors === null ? validate217.errors : vErrors.concat(validate217.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate212.errors = vErrors;
+  validate213.errors = vErrors;
   return errors === 0;
 }
 function validate185(data, {
@@ -4028,6 +4031,17 @@ function validate185(data, {
         errors = vErrors.length;
       }
     }
+    if (data.calibrationSamples !== undefined) {
+      if (!validate67(data.calibrationSamples, {
+        instancePath: instancePath + "/calibrationSamples",
+        parentData: data,
+        parentDataProperty: "calibrationSamples",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate67.errors : vErrors.concat(validate67.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.maskUpdateSteps !== undefined) {
       if (!validate67(data.maskUpdateSteps, {
         instancePath: instancePath + "/maskUpdateSteps",
@@ -4040,24 +4054,24 @@ function validate185(data, {
       }
     }
     if (data.schedule !== undefined) {
-      if (!validate193(data.schedule, {
+      if (!validate194(data.schedule, {
         instancePath: instancePath + "/schedule",
         parentData: data,
         parentDataProperty: "schedule",
         rootData
       })) {
-        vErrors = vErrors === null ? validate193.errors : vErrors.concat(validate193.errors);
+        vErrors = vErrors === null ? validate194.errors : vErrors.concat(validate194.errors);
         errors = vErrors.length;
       }
     }
     if (data.layers !== undefined) {
-      if (!validate212(data.layers, {
+      if (!validate213(data.layers, {
         instancePath: instancePath + "/layers",
         parentData: data,
         parentDataProperty: "layers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate212.errors : vErrors.concat(validate212.errors);
+        vErrors = vErrors === null ? validate213.errors : vErrors.concat(validate213.errors);
         errors = vErrors.length;
       }
     }
@@ -4161,7 +4175,7 @@ const schema108 = {
   "maximum": 100000000,
   "nullable": true
 };
-function validate225(data, {
+function validate226(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4237,7 +4251,7 @@ function validate225(data, {
       errors++;
     }
   }
-  validate225.errors = vErrors;
+  validate226.errors = vErrors;
   return errors === 0;
 }
 const schema109 = {
@@ -4247,7 +4261,7 @@ const schema109 = {
   "maximum": 65536,
   "nullable": true
 };
-function validate227(data, {
+function validate228(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4307,7 +4321,7 @@ function validate227(data, {
       errors++;
     }
   }
-  validate227.errors = vErrors;
+  validate228.errors = vErrors;
   return errors === 0;
 }
 const schema110 = {
@@ -4317,7 +4331,7 @@ const schema110 = {
   "maximum": 1024,
   "nullable": true
 };
-function validate229(data, {
+function validate230(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4377,7 +4391,7 @@ function validate229(data, {
       errors++;
     }
   }
-  validate229.errors = vErrors;
+  validate230.errors = vErrors;
   return errors === 0;
 }
 const schema31 = {
@@ -4418,7 +4432,7 @@ const schema111 = {
   "default": "none",
   "nullable": true
 };
-function validate233(data, {
+function validate234(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4458,7 +4472,7 @@ function validate233(data, {
     }
     errors++;
   }
-  validate233.errors = vErrors;
+  validate234.errors = vErrors;
   return errors === 0;
 }
 const schema112 = {
@@ -4467,7 +4481,7 @@ const schema112 = {
   "default": "adamw",
   "nullable": true
 };
-function validate235(data, {
+function validate236(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4507,7 +4521,7 @@ function validate235(data, {
     }
     errors++;
   }
-  validate235.errors = vErrors;
+  validate236.errors = vErrors;
   return errors === 0;
 }
 const schema113 = {
@@ -4516,7 +4530,7 @@ const schema113 = {
   "default": "0.0002",
   "nullable": true
 };
-function validate237(data, {
+function validate238(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4558,7 +4572,7 @@ function validate237(data, {
       errors++;
     }
   }
-  validate237.errors = vErrors;
+  validate238.errors = vErrors;
   return errors === 0;
 }
 const schema114 = {
@@ -4567,7 +4581,7 @@ const schema114 = {
   "default": "0.03",
   "nullable": true
 };
-function validate239(data, {
+function validate240(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4609,7 +4623,7 @@ function validate239(data, {
       errors++;
     }
   }
-  validate239.errors = vErrors;
+  validate240.errors = vErrors;
   return errors === 0;
 }
 const schema115 = {
@@ -4626,7 +4640,7 @@ const schema116 = {
   "type": "string",
   "maxLength": 20
 };
-function validate242(data, {
+function validate243(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4667,10 +4681,10 @@ function validate242(data, {
     }
     errors++;
   }
-  validate242.errors = vErrors;
+  validate243.errors = vErrors;
   return errors === 0;
 }
-function validate241(data, {
+function validate242(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4729,18 +4743,18 @@ function validate241(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate242(data[i0], {
+      if (!validate243(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate242.errors : vErrors.concat(validate242.errors);
+        vErrors = vErrors === null ? validate243.errors : vErrors.concat(validate243.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate241.errors = vErrors;
+  validate242.errors = vErrors;
   return errors === 0;
 }
 const schema117 = {
@@ -4750,7 +4764,7 @@ const schema117 = {
   "maximum": 100000000,
   "nullable": true
 };
-function validate245(data, {
+function validate246(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4826,7 +4840,7 @@ function validate245(data, {
       errors++;
     }
   }
-  validate245.errors = vErrors;
+  validate246.errors = vErrors;
   return errors === 0;
 }
 const schema118 = {
@@ -4835,7 +4849,7 @@ const schema118 = {
   "default": "constant",
   "nullable": true
 };
-function validate247(data, {
+function validate248(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4875,7 +4889,7 @@ function validate247(data, {
     }
     errors++;
   }
-  validate247.errors = vErrors;
+  validate248.errors = vErrors;
   return errors === 0;
 }
 const schema119 = {
@@ -4884,7 +4898,7 @@ const schema119 = {
   "default": "0.99",
   "nullable": true
 };
-function validate249(data, {
+function validate250(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4926,7 +4940,7 @@ function validate249(data, {
       errors++;
     }
   }
-  validate249.errors = vErrors;
+  validate250.errors = vErrors;
   return errors === 0;
 }
 const schema32 = {
@@ -4986,7 +5000,7 @@ const schema120 = {
   "maximum": 2147483647,
   "nullable": true
 };
-function validate252(data, {
+function validate253(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5062,7 +5076,7 @@ function validate252(data, {
       errors++;
     }
   }
-  validate252.errors = vErrors;
+  validate253.errors = vErrors;
   return errors === 0;
 }
 const schema121 = {
@@ -5071,7 +5085,7 @@ const schema121 = {
   "default": "1.0",
   "nullable": true
 };
-function validate254(data, {
+function validate255(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5113,10 +5127,10 @@ function validate254(data, {
       errors++;
     }
   }
-  validate254.errors = vErrors;
+  validate255.errors = vErrors;
   return errors === 0;
 }
-function validate224(data, {
+function validate225(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5142,35 +5156,35 @@ function validate224(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.steps !== undefined) {
-      if (!validate225(data.steps, {
+      if (!validate226(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate225.errors : vErrors.concat(validate225.errors);
+        vErrors = vErrors === null ? validate226.errors : vErrors.concat(validate226.errors);
         errors = vErrors.length;
       }
     }
     if (data.batchSize !== undefined) {
-      if (!validate227(data.batchSize, {
+      if (!validate228(data.batchSize, {
         instancePath: instancePath + "/batchSize",
         parentData: data,
         parentDataProperty: "batchSize",
         rootData
       })) {
-        vErrors = vErrors === null ? validate227.errors : vErrors.concat(validate227.errors);
+        vErrors = vErrors === null ? validate228.errors : vErrors.concat(validate228.errors);
         errors = vErrors.length;
       }
     }
     if (data.gradientAccumulationSteps !== undefined) {
-      if (!validate229(data.gradientAccumulationSteps, {
+      if (!validate230(data.gradientAccumulationSteps, {
         instancePath: instancePath + "/gradientAccumulationSteps",
         parentData: data,
         parentDataProperty: "gradientAccumulationSteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate229.errors : vErrors.concat(validate229.errors);
+        vErrors = vErrors === null ? validate230.errors : vErrors.concat(validate230.errors);
         errors = vErrors.length;
       }
     }
@@ -5197,90 +5211,90 @@ function validate224(data, {
       }
     }
     if (data.sharding !== undefined) {
-      if (!validate233(data.sharding, {
+      if (!validate234(data.sharding, {
         instancePath: instancePath + "/sharding",
         parentData: data,
         parentDataProperty: "sharding",
         rootData
       })) {
-        vErrors = vErrors === null ? validate233.errors : vErrors.concat(validate233.errors);
+        vErrors = vErrors === null ? validate234.errors : vErrors.concat(validate234.errors);
         errors = vErrors.length;
       }
     }
     if (data.optimizer !== undefined) {
-      if (!validate235(data.optimizer, {
+      if (!validate236(data.optimizer, {
         instancePath: instancePath + "/optimizer",
         parentData: data,
         parentDataProperty: "optimizer",
         rootData
       })) {
-        vErrors = vErrors === null ? validate235.errors : vErrors.concat(validate235.errors);
+        vErrors = vErrors === null ? validate236.errors : vErrors.concat(validate236.errors);
         errors = vErrors.length;
       }
     }
     if (data.learningRate !== undefined) {
-      if (!validate237(data.learningRate, {
+      if (!validate238(data.learningRate, {
         instancePath: instancePath + "/learningRate",
         parentData: data,
         parentDataProperty: "learningRate",
         rootData
       })) {
-        vErrors = vErrors === null ? validate237.errors : vErrors.concat(validate237.errors);
+        vErrors = vErrors === null ? validate238.errors : vErrors.concat(validate238.errors);
         errors = vErrors.length;
       }
     }
     if (data.weightDecay !== undefined) {
-      if (!validate239(data.weightDecay, {
+      if (!validate240(data.weightDecay, {
         instancePath: instancePath + "/weightDecay",
         parentData: data,
         parentDataProperty: "weightDecay",
         rootData
       })) {
-        vErrors = vErrors === null ? validate239.errors : vErrors.concat(validate239.errors);
+        vErrors = vErrors === null ? validate240.errors : vErrors.concat(validate240.errors);
         errors = vErrors.length;
       }
     }
     if (data.betas !== undefined) {
-      if (!validate241(data.betas, {
+      if (!validate242(data.betas, {
         instancePath: instancePath + "/betas",
         parentData: data,
         parentDataProperty: "betas",
         rootData
       })) {
-        vErrors = vErrors === null ? validate241.errors : vErrors.concat(validate241.errors);
+        vErrors = vErrors === null ? validate242.errors : vErrors.concat(validate242.errors);
         errors = vErrors.length;
       }
     }
     if (data.warmupSteps !== undefined) {
-      if (!validate245(data.warmupSteps, {
+      if (!validate246(data.warmupSteps, {
         instancePath: instancePath + "/warmupSteps",
         parentData: data,
         parentDataProperty: "warmupSteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate245.errors : vErrors.concat(validate245.errors);
+        vErrors = vErrors === null ? validate246.errors : vErrors.concat(validate246.errors);
         errors = vErrors.length;
       }
     }
     if (data.learningRateSchedule !== undefined) {
-      if (!validate247(data.learningRateSchedule, {
+      if (!validate248(data.learningRateSchedule, {
         instancePath: instancePath + "/learningRateSchedule",
         parentData: data,
         parentDataProperty: "learningRateSchedule",
         rootData
       })) {
-        vErrors = vErrors === null ? validate247.errors : vErrors.concat(validate247.errors);
+        vErrors = vErrors === null ? validate248.errors : vErrors.concat(validate248.errors);
         errors = vErrors.length;
       }
     }
     if (data.emaDecay !== undefined) {
-      if (!validate249(data.emaDecay, {
+      if (!validate250(data.emaDecay, {
         instancePath: instancePath + "/emaDecay",
         parentData: data,
         parentDataProperty: "emaDecay",
         rootData
       })) {
-        vErrors = vErrors === null ? validate249.errors : vErrors.concat(validate249.errors);
+        vErrors = vErrors === null ? validate250.errors : vErrors.concat(validate250.errors);
         errors = vErrors.length;
       }
     }
@@ -5296,29 +5310,29 @@ function validate224(data, {
       }
     }
     if (data.seed !== undefined) {
-      if (!validate252(data.seed, {
+      if (!validate253(data.seed, {
         instancePath: instancePath + "/seed",
         parentData: data,
         parentDataProperty: "seed",
         rootData
       })) {
-        vErrors = vErrors === null ? validate252.errors : vErrors.concat(validate252.errors);
+        vErrors = vErrors === null ? validate253.errors : vErrors.concat(validate253.errors);
         errors = vErrors.length;
       }
     }
     if (data.gradientClip !== undefined) {
-      if (!validate254(data.gradientClip, {
+      if (!validate255(data.gradientClip, {
         instancePath: instancePath + "/gradientClip",
         parentData: data,
         parentDataProperty: "gradientClip",
         rootData
       })) {
-        vErrors = vErrors === null ? validate254.errors : vErrors.concat(validate254.errors);
+        vErrors = vErrors === null ? validate255.errors : vErrors.concat(validate255.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate224.errors = vErrors;
+  validate225.errors = vErrors;
   return errors === 0;
 }
 const schema122 = {
@@ -5341,7 +5355,7 @@ const schema123 = {
   "maximum": 100000000,
   "nullable": true
 };
-function validate258(data, {
+function validate259(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5417,7 +5431,7 @@ function validate258(data, {
       errors++;
     }
   }
-  validate258.errors = vErrors;
+  validate259.errors = vErrors;
   return errors === 0;
 }
 const schema124 = {
@@ -5427,7 +5441,7 @@ const schema124 = {
   "maximum": 100,
   "nullable": true
 };
-function validate260(data, {
+function validate261(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5487,10 +5501,10 @@ function validate260(data, {
       errors++;
     }
   }
-  validate260.errors = vErrors;
+  validate261.errors = vErrors;
   return errors === 0;
 }
-function validate257(data, {
+function validate258(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5516,29 +5530,29 @@ function validate257(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.everySteps !== undefined) {
-      if (!validate258(data.everySteps, {
+      if (!validate259(data.everySteps, {
         instancePath: instancePath + "/everySteps",
         parentData: data,
         parentDataProperty: "everySteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate258.errors : vErrors.concat(validate258.errors);
+        vErrors = vErrors === null ? validate259.errors : vErrors.concat(validate259.errors);
         errors = vErrors.length;
       }
     }
     if (data.keep !== undefined) {
-      if (!validate260(data.keep, {
+      if (!validate261(data.keep, {
         instancePath: instancePath + "/keep",
         parentData: data,
         parentDataProperty: "keep",
         rootData
       })) {
-        vErrors = vErrors === null ? validate260.errors : vErrors.concat(validate260.errors);
+        vErrors = vErrors === null ? validate261.errors : vErrors.concat(validate261.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate257.errors = vErrors;
+  validate258.errors = vErrors;
   return errors === 0;
 }
 const schema125 = {
@@ -5593,7 +5607,7 @@ const schema126 = {
   "default": "fd",
   "nullable": true
 };
-function validate264(data, {
+function validate265(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5633,7 +5647,7 @@ function validate264(data, {
     }
     errors++;
   }
-  validate264.errors = vErrors;
+  validate265.errors = vErrors;
   return errors === 0;
 }
 const schema127 = {
@@ -5643,7 +5657,7 @@ const schema127 = {
   "maximum": 1000000,
   "nullable": true
 };
-function validate266(data, {
+function validate267(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5703,7 +5717,7 @@ function validate266(data, {
       errors++;
     }
   }
-  validate266.errors = vErrors;
+  validate267.errors = vErrors;
   return errors === 0;
 }
 const schema128 = {
@@ -5713,7 +5727,7 @@ const schema128 = {
   "maximum": 1000,
   "nullable": true
 };
-function validate268(data, {
+function validate269(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5773,7 +5787,7 @@ function validate268(data, {
       errors++;
     }
   }
-  validate268.errors = vErrors;
+  validate269.errors = vErrors;
   return errors === 0;
 }
 const schema129 = {
@@ -5782,7 +5796,7 @@ const schema129 = {
   "default": "0.5",
   "nullable": true
 };
-function validate270(data, {
+function validate271(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5824,7 +5838,7 @@ function validate270(data, {
       errors++;
     }
   }
-  validate270.errors = vErrors;
+  validate271.errors = vErrors;
   return errors === 0;
 }
 const schema130 = {
@@ -5833,7 +5847,7 @@ const schema130 = {
   "default": "dpm-solver++",
   "nullable": true
 };
-function validate272(data, {
+function validate273(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5873,7 +5887,7 @@ function validate272(data, {
     }
     errors++;
   }
-  validate272.errors = vErrors;
+  validate273.errors = vErrors;
   return errors === 0;
 }
 const schema131 = {
@@ -5888,7 +5902,7 @@ const schema132 = {
   "type": "string",
   "enum": ["fp32", "bf16", "fp16"]
 };
-function validate276(data, {
+function validate277(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5928,10 +5942,10 @@ function validate276(data, {
     }
     errors++;
   }
-  validate276.errors = vErrors;
+  validate277.errors = vErrors;
   return errors === 0;
 }
-function validate275(data, {
+function validate276(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5974,18 +5988,18 @@ function validate275(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate276(data[i0], {
+      if (!validate277(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate276.errors : vErrors.concat(validate276.errors);
+        vErrors = vErrors === null ? validate277.errors : vErrors.concat(validate277.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate275.errors = vErrors;
+  validate276.errors = vErrors;
   return errors === 0;
 }
 const schema133 = {
@@ -5994,7 +6008,7 @@ const schema133 = {
   "default": "file:///opt/sparsedm/weights/fashion-mnist-extractor.safetensors",
   "nullable": true
 };
-function validate279(data, {
+function validate280(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6036,7 +6050,7 @@ function validate279(data, {
       errors++;
     }
   }
-  validate279.errors = vErrors;
+  validate280.errors = vErrors;
   return errors === 0;
 }
 const schema134 = {
@@ -6062,7 +6076,7 @@ const schema135 = {
   "type": "string",
   "enum": ["fashion-mnist", "cifar10", "celeba", "image-folder", "imagenet256-features", "imagenet512-features", "mscoco256-features", "emoji-features", "prompts"]
 };
-function validate283(data, {
+function validate284(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6102,7 +6116,7 @@ function validate283(data, {
     }
     errors++;
   }
-  validate283.errors = vErrors;
+  validate284.errors = vErrors;
   return errors === 0;
 }
 const schema136 = {
@@ -6110,7 +6124,7 @@ const schema136 = {
   "enum": ["test", "train"],
   "nullable": true
 };
-function validate286(data, {
+function validate287(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6150,10 +6164,10 @@ function validate286(data, {
     }
     errors++;
   }
-  validate286.errors = vErrors;
+  validate287.errors = vErrors;
   return errors === 0;
 }
-function validate282(data, {
+function validate283(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6211,13 +6225,13 @@ function validate282(data, {
       errors++;
     }
     if (data.format !== undefined) {
-      if (!validate283(data.format, {
+      if (!validate284(data.format, {
         instancePath: instancePath + "/format",
         parentData: data,
         parentDataProperty: "format",
         rootData
       })) {
-        vErrors = vErrors === null ? validate283.errors : vErrors.concat(validate283.errors);
+        vErrors = vErrors === null ? validate284.errors : vErrors.concat(validate284.errors);
         errors = vErrors.length;
       }
     }
@@ -6233,13 +6247,13 @@ function validate282(data, {
       }
     }
     if (data.split !== undefined) {
-      if (!validate286(data.split, {
+      if (!validate287(data.split, {
         instancePath: instancePath + "/split",
         parentData: data,
         parentDataProperty: "split",
         rootData
       })) {
-        vErrors = vErrors === null ? validate286.errors : vErrors.concat(validate286.errors);
+        vErrors = vErrors === null ? validate287.errors : vErrors.concat(validate287.errors);
         errors = vErrors.length;
       }
     }
@@ -6255,7 +6269,7 @@ function validate282(data, {
       }
     }
   }
-  validate282.errors = vErrors;
+  validate283.errors = vErrors;
   return errors === 0;
 }
 const schema137 = {
@@ -6266,7 +6280,7 @@ const schema137 = {
   "maximum": 100000000,
   "nullable": true
 };
-function validate291(data, {
+function validate292(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6342,7 +6356,7 @@ function validate291(data, {
       errors++;
     }
   }
-  validate291.errors = vErrors;
+  validate292.errors = vErrors;
   return errors === 0;
 }
 const schema138 = {
@@ -6351,7 +6365,7 @@ const schema138 = {
   "default": "last",
   "nullable": true
 };
-function validate293(data, {
+function validate294(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6391,10 +6405,10 @@ function validate293(data, {
     }
     errors++;
   }
-  validate293.errors = vErrors;
+  validate294.errors = vErrors;
   return errors === 0;
 }
-function validate263(data, {
+function validate264(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6420,57 +6434,57 @@ function validate263(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.metric !== undefined) {
-      if (!validate264(data.metric, {
+      if (!validate265(data.metric, {
         instancePath: instancePath + "/metric",
         parentData: data,
         parentDataProperty: "metric",
         rootData
       })) {
-        vErrors = vErrors === null ? validate264.errors : vErrors.concat(validate264.errors);
+        vErrors = vErrors === null ? validate265.errors : vErrors.concat(validate265.errors);
         errors = vErrors.length;
       }
     }
     if (data.samples !== undefined) {
-      if (!validate266(data.samples, {
+      if (!validate267(data.samples, {
         instancePath: instancePath + "/samples",
         parentData: data,
         parentDataProperty: "samples",
         rootData
       })) {
-        vErrors = vErrors === null ? validate266.errors : vErrors.concat(validate266.errors);
+        vErrors = vErrors === null ? validate267.errors : vErrors.concat(validate267.errors);
         errors = vErrors.length;
       }
     }
     if (data.steps !== undefined) {
-      if (!validate268(data.steps, {
+      if (!validate269(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate268.errors : vErrors.concat(validate268.errors);
+        vErrors = vErrors === null ? validate269.errors : vErrors.concat(validate269.errors);
         errors = vErrors.length;
       }
     }
     if (data.guidance !== undefined) {
-      if (!validate270(data.guidance, {
+      if (!validate271(data.guidance, {
         instancePath: instancePath + "/guidance",
         parentData: data,
         parentDataProperty: "guidance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate270.errors : vErrors.concat(validate270.errors);
+        vErrors = vErrors === null ? validate271.errors : vErrors.concat(validate271.errors);
         errors = vErrors.length;
       }
     }
     if (data.sampler !== undefined) {
-      if (!validate272(data.sampler, {
+      if (!validate273(data.sampler, {
         instancePath: instancePath + "/sampler",
         parentData: data,
         parentDataProperty: "sampler",
         rootData
       })) {
-        vErrors = vErrors === null ? validate272.errors : vErrors.concat(validate272.errors);
+        vErrors = vErrors === null ? validate273.errors : vErrors.concat(validate273.errors);
         errors = vErrors.length;
       }
     }
@@ -6486,24 +6500,24 @@ function validate263(data, {
       }
     }
     if (data.servedPrecisions !== undefined) {
-      if (!validate275(data.servedPrecisions, {
+      if (!validate276(data.servedPrecisions, {
         instancePath: instancePath + "/servedPrecisions",
         parentData: data,
         parentDataProperty: "servedPrecisions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate275.errors : vErrors.concat(validate275.errors);
+        vErrors = vErrors === null ? validate276.errors : vErrors.concat(validate276.errors);
         errors = vErrors.length;
       }
     }
     if (data.extractorUri !== undefined) {
-      if (!validate279(data.extractorUri, {
+      if (!validate280(data.extractorUri, {
         instancePath: instancePath + "/extractorUri",
         parentData: data,
         parentDataProperty: "extractorUri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate279.errors : vErrors.concat(validate279.errors);
+        vErrors = vErrors === null ? validate280.errors : vErrors.concat(validate280.errors);
         errors = vErrors.length;
       }
     }
@@ -6519,13 +6533,13 @@ function validate263(data, {
       }
     }
     if (data.dataset !== undefined) {
-      if (!validate282(data.dataset, {
+      if (!validate283(data.dataset, {
         instancePath: instancePath + "/dataset",
         parentData: data,
         parentDataProperty: "dataset",
         rootData
       })) {
-        vErrors = vErrors === null ? validate282.errors : vErrors.concat(validate282.errors);
+        vErrors = vErrors === null ? validate283.errors : vErrors.concat(validate283.errors);
         errors = vErrors.length;
       }
     }
@@ -6541,29 +6555,29 @@ function validate263(data, {
       }
     }
     if (data.everySteps !== undefined) {
-      if (!validate291(data.everySteps, {
+      if (!validate292(data.everySteps, {
         instancePath: instancePath + "/everySteps",
         parentData: data,
         parentDataProperty: "everySteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate291.errors : vErrors.concat(validate291.errors);
+        vErrors = vErrors === null ? validate292.errors : vErrors.concat(validate292.errors);
         errors = vErrors.length;
       }
     }
     if (data.select !== undefined) {
-      if (!validate293(data.select, {
+      if (!validate294(data.select, {
         instancePath: instancePath + "/select",
         parentData: data,
         parentDataProperty: "select",
         rootData
       })) {
-        vErrors = vErrors === null ? validate293.errors : vErrors.concat(validate293.errors);
+        vErrors = vErrors === null ? validate294.errors : vErrors.concat(validate294.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate263.errors = vErrors;
+  validate264.errors = vErrors;
   return errors === 0;
 }
 const schema139 = {
@@ -6587,7 +6601,7 @@ const schema140 = {
   "maximum": 100000,
   "nullable": true
 };
-function validate298(data, {
+function validate299(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6647,7 +6661,7 @@ function validate298(data, {
       errors++;
     }
   }
-  validate298.errors = vErrors;
+  validate299.errors = vErrors;
   return errors === 0;
 }
 const schema68 = {
@@ -6719,7 +6733,7 @@ function validate132(data, {
   validate132.errors = vErrors;
   return errors === 0;
 }
-function validate296(data, {
+function validate297(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6756,13 +6770,13 @@ function validate296(data, {
       }
     }
     if (data.maxFidIncreasePercent !== undefined) {
-      if (!validate298(data.maxFidIncreasePercent, {
+      if (!validate299(data.maxFidIncreasePercent, {
         instancePath: instancePath + "/maxFidIncreasePercent",
         parentData: data,
         parentDataProperty: "maxFidIncreasePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate298.errors : vErrors.concat(validate298.errors);
+        vErrors = vErrors === null ? validate299.errors : vErrors.concat(validate299.errors);
         errors = vErrors.length;
       }
     }
@@ -6778,7 +6792,7 @@ function validate296(data, {
       }
     }
   }
-  validate296.errors = vErrors;
+  validate297.errors = vErrors;
   return errors === 0;
 }
 const schema141 = {
@@ -6790,7 +6804,7 @@ const schema141 = {
     }
   }
 };
-function validate302(data, {
+function validate303(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6842,7 +6856,7 @@ function validate302(data, {
     }
     errors++;
   }
-  validate302.errors = vErrors;
+  validate303.errors = vErrors;
   return errors === 0;
 }
 const schema142 = {
@@ -6945,7 +6959,7 @@ function validate73(data, {
   validate73.errors = vErrors;
   return errors === 0;
 }
-function validate307(data, {
+function validate308(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7024,10 +7038,10 @@ function validate307(data, {
     }
     errors++;
   }
-  validate307.errors = vErrors;
+  validate308.errors = vErrors;
   return errors === 0;
 }
-function validate306(data, {
+function validate307(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7070,18 +7084,18 @@ function validate306(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate307(data[i0], {
+      if (!validate308(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate307.errors : vErrors.concat(validate307.errors);
+        vErrors = vErrors === null ? validate308.errors : vErrors.concat(validate308.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate306.errors = vErrors;
+  validate307.errors = vErrors;
   return errors === 0;
 }
 const schema145 = {
@@ -7094,7 +7108,7 @@ const schema145 = {
   },
   "nullable": true
 };
-function validate312(data, {
+function validate313(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7147,7 +7161,7 @@ function validate312(data, {
       }
     }
   }
-  validate312.errors = vErrors;
+  validate313.errors = vErrors;
   return errors === 0;
 }
 const schema146 = {
@@ -7230,7 +7244,7 @@ function validate74(data, {
   validate74.errors = vErrors;
   return errors === 0;
 }
-function validate315(data, {
+function validate316(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7294,10 +7308,10 @@ function validate315(data, {
       }
     }
   }
-  validate315.errors = vErrors;
+  validate316.errors = vErrors;
   return errors === 0;
 }
-function validate305(data, {
+function validate306(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7323,40 +7337,40 @@ function validate305(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.credentials !== undefined) {
-      if (!validate306(data.credentials, {
+      if (!validate307(data.credentials, {
         instancePath: instancePath + "/credentials",
         parentData: data,
         parentDataProperty: "credentials",
         rootData
       })) {
-        vErrors = vErrors === null ? validate306.errors : vErrors.concat(validate306.errors);
+        vErrors = vErrors === null ? validate307.errors : vErrors.concat(validate307.errors);
         errors = vErrors.length;
       }
     }
     if (data.cache !== undefined) {
-      if (!validate312(data.cache, {
+      if (!validate313(data.cache, {
         instancePath: instancePath + "/cache",
         parentData: data,
         parentDataProperty: "cache",
         rootData
       })) {
-        vErrors = vErrors === null ? validate312.errors : vErrors.concat(validate312.errors);
+        vErrors = vErrors === null ? validate313.errors : vErrors.concat(validate313.errors);
         errors = vErrors.length;
       }
     }
     if (data.trustedCA !== undefined) {
-      if (!validate315(data.trustedCA, {
+      if (!validate316(data.trustedCA, {
         instancePath: instancePath + "/trustedCA",
         parentData: data,
         parentDataProperty: "trustedCA",
         rootData
       })) {
-        vErrors = vErrors === null ? validate315.errors : vErrors.concat(validate315.errors);
+        vErrors = vErrors === null ? validate316.errors : vErrors.concat(validate316.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate305.errors = vErrors;
+  validate306.errors = vErrors;
   return errors === 0;
 }
 const schema147 = {
@@ -7433,7 +7447,7 @@ const schema148 = {
   "nullable": true
 };
 const formats0 = formats.int32;
-function validate321(data, {
+function validate322(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7509,7 +7523,7 @@ function validate321(data, {
       errors++;
     }
   }
-  validate321.errors = vErrors;
+  validate322.errors = vErrors;
   return errors === 0;
 }
 const schema149 = {
@@ -7699,7 +7713,7 @@ const schema151 = {
   "type": "string",
   "enum": ["ScheduleAnyway", "DoNotSchedule"]
 };
-function validate328(data, {
+function validate329(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7739,7 +7753,7 @@ function validate328(data, {
     }
     errors++;
   }
-  validate328.errors = vErrors;
+  validate329.errors = vErrors;
   return errors === 0;
 }
 const schema37 = {
@@ -7790,7 +7804,7 @@ function validate76(data, {
   validate76.errors = vErrors;
   return errors === 0;
 }
-function validate325(data, {
+function validate326(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7854,13 +7868,13 @@ function validate325(data, {
       }
     }
     if (data.whenUnsatisfiable !== undefined) {
-      if (!validate328(data.whenUnsatisfiable, {
+      if (!validate329(data.whenUnsatisfiable, {
         instancePath: instancePath + "/whenUnsatisfiable",
         parentData: data,
         parentDataProperty: "whenUnsatisfiable",
         rootData
       })) {
-        vErrors = vErrors === null ? validate328.errors : vErrors.concat(validate328.errors);
+        vErrors = vErrors === null ? validate329.errors : vErrors.concat(validate329.errors);
         errors = vErrors.length;
       }
     }
@@ -7913,10 +7927,10 @@ function validate325(data, {
     }
     errors++;
   }
-  validate325.errors = vErrors;
+  validate326.errors = vErrors;
   return errors === 0;
 }
-function validate324(data, {
+function validate325(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7959,18 +7973,18 @@ function validate324(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate325(data[i0], {
+      if (!validate326(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate325.errors : vErrors.concat(validate325.errors);
+        vErrors = vErrors === null ? validate326.errors : vErrors.concat(validate326.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate324.errors = vErrors;
+  validate325.errors = vErrors;
   return errors === 0;
 }
 const schema152 = {
@@ -7998,7 +8012,7 @@ const schema153 = {
   "maximum": 2147483647,
   "nullable": true
 };
-function validate336(data, {
+function validate337(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8074,7 +8088,7 @@ function validate336(data, {
       errors++;
     }
   }
-  validate336.errors = vErrors;
+  validate337.errors = vErrors;
   return errors === 0;
 }
 const schema38 = {
@@ -8177,7 +8191,7 @@ const schema155 = {
   "minimum": 0,
   "maximum": 2147483647
 };
-function validate341(data, {
+function validate342(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8253,10 +8267,10 @@ function validate341(data, {
       errors++;
     }
   }
-  validate341.errors = vErrors;
+  validate342.errors = vErrors;
   return errors === 0;
 }
-function validate340(data, {
+function validate341(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8299,21 +8313,21 @@ function validate340(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate341(data[i0], {
+      if (!validate342(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate341.errors : vErrors.concat(validate341.errors);
+        vErrors = vErrors === null ? validate342.errors : vErrors.concat(validate342.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate340.errors = vErrors;
+  validate341.errors = vErrors;
   return errors === 0;
 }
-function validate335(data, {
+function validate336(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8339,13 +8353,13 @@ function validate335(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.runAsUser !== undefined) {
-      if (!validate336(data.runAsUser, {
+      if (!validate337(data.runAsUser, {
         instancePath: instancePath + "/runAsUser",
         parentData: data,
         parentDataProperty: "runAsUser",
         rootData
       })) {
-        vErrors = vErrors === null ? validate336.errors : vErrors.concat(validate336.errors);
+        vErrors = vErrors === null ? validate337.errors : vErrors.concat(validate337.errors);
         errors = vErrors.length;
       }
     }
@@ -8372,18 +8386,18 @@ function validate335(data, {
       }
     }
     if (data.supplementalGroups !== undefined) {
-      if (!validate340(data.supplementalGroups, {
+      if (!validate341(data.supplementalGroups, {
         instancePath: instancePath + "/supplementalGroups",
         parentData: data,
         parentDataProperty: "supplementalGroups",
         rootData
       })) {
-        vErrors = vErrors === null ? validate340.errors : vErrors.concat(validate340.errors);
+        vErrors = vErrors === null ? validate341.errors : vErrors.concat(validate341.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate335.errors = vErrors;
+  validate336.errors = vErrors;
   return errors === 0;
 }
 const schema156 = {
@@ -8488,7 +8502,7 @@ function validate79(data, {
   validate79.errors = vErrors;
   return errors === 0;
 }
-function validate346(data, {
+function validate347(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8546,10 +8560,10 @@ function validate346(data, {
     }
     errors++;
   }
-  validate346.errors = vErrors;
+  validate347.errors = vErrors;
   return errors === 0;
 }
-function validate345(data, {
+function validate346(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8592,18 +8606,18 @@ function validate345(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate346(data[i0], {
+      if (!validate347(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate346.errors : vErrors.concat(validate346.errors);
+        vErrors = vErrors === null ? validate347.errors : vErrors.concat(validate347.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate345.errors = vErrors;
+  validate346.errors = vErrors;
   return errors === 0;
 }
 const schema158 = {
@@ -8710,7 +8724,7 @@ const schema160 = {
   },
   "nullable": true
 };
-function validate355(data, {
+function validate356(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8763,7 +8777,7 @@ function validate355(data, {
       }
     }
   }
-  validate355.errors = vErrors;
+  validate356.errors = vErrors;
   return errors === 0;
 }
 const schema161 = {
@@ -8776,7 +8790,7 @@ const schema161 = {
   },
   "nullable": true
 };
-function validate358(data, {
+function validate359(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8829,7 +8843,7 @@ function validate358(data, {
       }
     }
   }
-  validate358.errors = vErrors;
+  validate359.errors = vErrors;
   return errors === 0;
 }
 const schema162 = {
@@ -8845,7 +8859,7 @@ const schema162 = {
   },
   "nullable": true
 };
-function validate361(data, {
+function validate362(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8909,7 +8923,7 @@ function validate361(data, {
       }
     }
   }
-  validate361.errors = vErrors;
+  validate362.errors = vErrors;
   return errors === 0;
 }
 const schema163 = {
@@ -8929,7 +8943,7 @@ const schema164 = {
   "enum": ["Memory"],
   "nullable": true
 };
-function validate366(data, {
+function validate367(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8969,7 +8983,7 @@ function validate366(data, {
     }
     errors++;
   }
-  validate366.errors = vErrors;
+  validate367.errors = vErrors;
   return errors === 0;
 }
 const schema69 = {
@@ -9022,7 +9036,7 @@ function validate133(data, {
   validate133.errors = vErrors;
   return errors === 0;
 }
-function validate365(data, {
+function validate366(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9048,13 +9062,13 @@ function validate365(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.medium !== undefined) {
-      if (!validate366(data.medium, {
+      if (!validate367(data.medium, {
         instancePath: instancePath + "/medium",
         parentData: data,
         parentDataProperty: "medium",
         rootData
       })) {
-        vErrors = vErrors === null ? validate366.errors : vErrors.concat(validate366.errors);
+        vErrors = vErrors === null ? validate367.errors : vErrors.concat(validate367.errors);
         errors = vErrors.length;
       }
     }
@@ -9070,10 +9084,10 @@ function validate365(data, {
       }
     }
   }
-  validate365.errors = vErrors;
+  validate366.errors = vErrors;
   return errors === 0;
 }
-function validate353(data, {
+function validate354(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9110,46 +9124,46 @@ function validate353(data, {
       }
     }
     if (data.configMap !== undefined) {
-      if (!validate355(data.configMap, {
+      if (!validate356(data.configMap, {
         instancePath: instancePath + "/configMap",
         parentData: data,
         parentDataProperty: "configMap",
         rootData
       })) {
-        vErrors = vErrors === null ? validate355.errors : vErrors.concat(validate355.errors);
+        vErrors = vErrors === null ? validate356.errors : vErrors.concat(validate356.errors);
         errors = vErrors.length;
       }
     }
     if (data.secret !== undefined) {
-      if (!validate358(data.secret, {
+      if (!validate359(data.secret, {
         instancePath: instancePath + "/secret",
         parentData: data,
         parentDataProperty: "secret",
         rootData
       })) {
-        vErrors = vErrors === null ? validate358.errors : vErrors.concat(validate358.errors);
+        vErrors = vErrors === null ? validate359.errors : vErrors.concat(validate359.errors);
         errors = vErrors.length;
       }
     }
     if (data.persistentVolumeClaim !== undefined) {
-      if (!validate361(data.persistentVolumeClaim, {
+      if (!validate362(data.persistentVolumeClaim, {
         instancePath: instancePath + "/persistentVolumeClaim",
         parentData: data,
         parentDataProperty: "persistentVolumeClaim",
         rootData
       })) {
-        vErrors = vErrors === null ? validate361.errors : vErrors.concat(validate361.errors);
+        vErrors = vErrors === null ? validate362.errors : vErrors.concat(validate362.errors);
         errors = vErrors.length;
       }
     }
     if (data.emptyDir !== undefined) {
-      if (!validate365(data.emptyDir, {
+      if (!validate366(data.emptyDir, {
         instancePath: instancePath + "/emptyDir",
         parentData: data,
         parentDataProperty: "emptyDir",
         rootData
       })) {
-        vErrors = vErrors === null ? validate365.errors : vErrors.concat(validate365.errors);
+        vErrors = vErrors === null ? validate366.errors : vErrors.concat(validate366.errors);
         errors = vErrors.length;
       }
     }
@@ -9169,10 +9183,10 @@ function validate353(data, {
     }
     errors++;
   }
-  validate353.errors = vErrors;
+  validate354.errors = vErrors;
   return errors === 0;
 }
-function validate352(data, {
+function validate353(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9215,18 +9229,18 @@ function validate352(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate353(data[i0], {
+      if (!validate354(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate353.errors : vErrors.concat(validate353.errors);
+        vErrors = vErrors === null ? validate354.errors : vErrors.concat(validate354.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate352.errors = vErrors;
+  validate353.errors = vErrors;
   return errors === 0;
 }
 const schema165 = {
@@ -9260,7 +9274,7 @@ const schema167 = {
   "minLength": 2,
   "maxLength": 256
 };
-function validate375(data, {
+function validate376(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9317,7 +9331,7 @@ function validate375(data, {
     }
     errors++;
   }
-  validate375.errors = vErrors;
+  validate376.errors = vErrors;
   return errors === 0;
 }
 const schema168 = {
@@ -9326,7 +9340,7 @@ const schema168 = {
   "maxLength": 256,
   "nullable": true
 };
-function validate377(data, {
+function validate378(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9384,10 +9398,10 @@ function validate377(data, {
       errors++;
     }
   }
-  validate377.errors = vErrors;
+  validate378.errors = vErrors;
   return errors === 0;
 }
-function validate373(data, {
+function validate374(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9440,24 +9454,24 @@ function validate373(data, {
       }
     }
     if (data.mountPath !== undefined) {
-      if (!validate375(data.mountPath, {
+      if (!validate376(data.mountPath, {
         instancePath: instancePath + "/mountPath",
         parentData: data,
         parentDataProperty: "mountPath",
         rootData
       })) {
-        vErrors = vErrors === null ? validate375.errors : vErrors.concat(validate375.errors);
+        vErrors = vErrors === null ? validate376.errors : vErrors.concat(validate376.errors);
         errors = vErrors.length;
       }
     }
     if (data.subPath !== undefined) {
-      if (!validate377(data.subPath, {
+      if (!validate378(data.subPath, {
         instancePath: instancePath + "/subPath",
         parentData: data,
         parentDataProperty: "subPath",
         rootData
       })) {
-        vErrors = vErrors === null ? validate377.errors : vErrors.concat(validate377.errors);
+        vErrors = vErrors === null ? validate378.errors : vErrors.concat(validate378.errors);
         errors = vErrors.length;
       }
     }
@@ -9488,10 +9502,10 @@ function validate373(data, {
     }
     errors++;
   }
-  validate373.errors = vErrors;
+  validate374.errors = vErrors;
   return errors === 0;
 }
-function validate372(data, {
+function validate373(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9534,18 +9548,18 @@ function validate372(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate373(data[i0], {
+      if (!validate374(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate373.errors : vErrors.concat(validate373.errors);
+        vErrors = vErrors === null ? validate374.errors : vErrors.concat(validate374.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate372.errors = vErrors;
+  validate373.errors = vErrors;
   return errors === 0;
 }
 const schema169 = {
@@ -9554,7 +9568,7 @@ const schema169 = {
   "maxLength": 512,
   "nullable": true
 };
-function validate382(data, {
+function validate383(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9612,7 +9626,7 @@ function validate382(data, {
       errors++;
     }
   }
-  validate382.errors = vErrors;
+  validate383.errors = vErrors;
   return errors === 0;
 }
 const schema170 = {
@@ -9620,7 +9634,7 @@ const schema170 = {
   "enum": ["Always", "IfNotPresent", "Never"],
   "nullable": true
 };
-function validate384(data, {
+function validate385(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9660,7 +9674,7 @@ function validate384(data, {
     }
     errors++;
   }
-  validate384.errors = vErrors;
+  validate385.errors = vErrors;
   return errors === 0;
 }
 const schema171 = {
@@ -9680,7 +9694,7 @@ const schema172 = {
     }
   }
 };
-function validate387(data, {
+function validate388(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9732,10 +9746,10 @@ function validate387(data, {
     }
     errors++;
   }
-  validate387.errors = vErrors;
+  validate388.errors = vErrors;
   return errors === 0;
 }
-function validate386(data, {
+function validate387(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9778,18 +9792,18 @@ function validate386(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate387(data[i0], {
+      if (!validate388(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate387.errors : vErrors.concat(validate387.errors);
+        vErrors = vErrors === null ? validate388.errors : vErrors.concat(validate388.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate386.errors = vErrors;
+  validate387.errors = vErrors;
   return errors === 0;
 }
 const schema173 = {
@@ -10017,7 +10031,7 @@ function validate83(data, {
   validate83.errors = vErrors;
   return errors === 0;
 }
-function validate391(data, {
+function validate392(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10065,7 +10079,7 @@ function validate391(data, {
       }
     }
   }
-  validate391.errors = vErrors;
+  validate392.errors = vErrors;
   return errors === 0;
 }
 const schema63 = {
@@ -10214,7 +10228,7 @@ const schema176 = {
   "maxLength": 316,
   "nullable": true
 };
-function validate398(data, {
+function validate399(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10256,7 +10270,7 @@ function validate398(data, {
       errors++;
     }
   }
-  validate398.errors = vErrors;
+  validate399.errors = vErrors;
   return errors === 0;
 }
 const schema177 = {
@@ -10264,7 +10278,7 @@ const schema177 = {
   "enum": ["Exists", "Equal"],
   "nullable": true
 };
-function validate400(data, {
+function validate401(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10304,7 +10318,7 @@ function validate400(data, {
     }
     errors++;
   }
-  validate400.errors = vErrors;
+  validate401.errors = vErrors;
   return errors === 0;
 }
 const schema178 = {
@@ -10312,7 +10326,7 @@ const schema178 = {
   "maxLength": 63,
   "nullable": true
 };
-function validate402(data, {
+function validate403(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10354,7 +10368,7 @@ function validate402(data, {
       errors++;
     }
   }
-  validate402.errors = vErrors;
+  validate403.errors = vErrors;
   return errors === 0;
 }
 const schema179 = {
@@ -10362,7 +10376,7 @@ const schema179 = {
   "enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"],
   "nullable": true
 };
-function validate404(data, {
+function validate405(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10402,7 +10416,7 @@ function validate404(data, {
     }
     errors++;
   }
-  validate404.errors = vErrors;
+  validate405.errors = vErrors;
   return errors === 0;
 }
 const schema67 = {
@@ -10473,7 +10487,7 @@ function validate131(data, {
   validate131.errors = vErrors;
   return errors === 0;
 }
-function validate397(data, {
+function validate398(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10483,46 +10497,46 @@ function validate397(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.key !== undefined) {
-      if (!validate398(data.key, {
+      if (!validate399(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
         rootData
       })) {
-        vErrors = vErrors === null ? validate398.errors : vErrors.concat(validate398.errors);
+        vErrors = vErrors === null ? validate399.errors : vErrors.concat(validate399.errors);
         errors = vErrors.length;
       }
     }
     if (data.operator !== undefined) {
-      if (!validate400(data.operator, {
+      if (!validate401(data.operator, {
         instancePath: instancePath + "/operator",
         parentData: data,
         parentDataProperty: "operator",
         rootData
       })) {
-        vErrors = vErrors === null ? validate400.errors : vErrors.concat(validate400.errors);
+        vErrors = vErrors === null ? validate401.errors : vErrors.concat(validate401.errors);
         errors = vErrors.length;
       }
     }
     if (data.value !== undefined) {
-      if (!validate402(data.value, {
+      if (!validate403(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate402.errors : vErrors.concat(validate402.errors);
+        vErrors = vErrors === null ? validate403.errors : vErrors.concat(validate403.errors);
         errors = vErrors.length;
       }
     }
     if (data.effect !== undefined) {
-      if (!validate404(data.effect, {
+      if (!validate405(data.effect, {
         instancePath: instancePath + "/effect",
         parentData: data,
         parentDataProperty: "effect",
         rootData
       })) {
-        vErrors = vErrors === null ? validate404.errors : vErrors.concat(validate404.errors);
+        vErrors = vErrors === null ? validate405.errors : vErrors.concat(validate405.errors);
         errors = vErrors.length;
       }
     }
@@ -10553,10 +10567,10 @@ function validate397(data, {
     }
     errors++;
   }
-  validate397.errors = vErrors;
+  validate398.errors = vErrors;
   return errors === 0;
 }
-function validate396(data, {
+function validate397(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10599,18 +10613,18 @@ function validate396(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate397(data[i0], {
+      if (!validate398(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate397.errors : vErrors.concat(validate397.errors);
+        vErrors = vErrors === null ? validate398.errors : vErrors.concat(validate398.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate396.errors = vErrors;
+  validate397.errors = vErrors;
   return errors === 0;
 }
 const schema180 = {
@@ -11070,7 +11084,7 @@ function validate91(data, {
   validate91.errors = vErrors;
   return errors === 0;
 }
-function validate412(data, {
+function validate413(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11139,10 +11153,10 @@ function validate412(data, {
     }
     errors++;
   }
-  validate412.errors = vErrors;
+  validate413.errors = vErrors;
   return errors === 0;
 }
-function validate411(data, {
+function validate412(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11184,18 +11198,18 @@ function validate411(data, {
       errors++;
     }
     if (data.nodeSelectorTerms !== undefined) {
-      if (!validate412(data.nodeSelectorTerms, {
+      if (!validate413(data.nodeSelectorTerms, {
         instancePath: instancePath + "/nodeSelectorTerms",
         parentData: data,
         parentDataProperty: "nodeSelectorTerms",
         rootData
       })) {
-        vErrors = vErrors === null ? validate412.errors : vErrors.concat(validate412.errors);
+        vErrors = vErrors === null ? validate413.errors : vErrors.concat(validate413.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate411.errors = vErrors;
+  validate412.errors = vErrors;
   return errors === 0;
 }
 const schema184 = {
@@ -11303,7 +11317,7 @@ function validate104(data, {
   validate104.errors = vErrors;
   return errors === 0;
 }
-function validate417(data, {
+function validate418(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11382,10 +11396,10 @@ function validate417(data, {
     }
     errors++;
   }
-  validate417.errors = vErrors;
+  validate418.errors = vErrors;
   return errors === 0;
 }
-function validate416(data, {
+function validate417(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11428,21 +11442,21 @@ function validate416(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate417(data[i0], {
+      if (!validate418(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate417.errors : vErrors.concat(validate417.errors);
+        vErrors = vErrors === null ? validate418.errors : vErrors.concat(validate418.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate416.errors = vErrors;
+  validate417.errors = vErrors;
   return errors === 0;
 }
-function validate410(data, {
+function validate411(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11468,29 +11482,29 @@ function validate410(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.requiredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate411(data.requiredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate412(data.requiredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/requiredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "requiredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate411.errors : vErrors.concat(validate411.errors);
+        vErrors = vErrors === null ? validate412.errors : vErrors.concat(validate412.errors);
         errors = vErrors.length;
       }
     }
     if (data.preferredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate416(data.preferredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate417(data.preferredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/preferredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "preferredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate416.errors : vErrors.concat(validate416.errors);
+        vErrors = vErrors === null ? validate417.errors : vErrors.concat(validate417.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate410.errors = vErrors;
+  validate411.errors = vErrors;
   return errors === 0;
 }
 const schema58 = {
@@ -12018,7 +12032,7 @@ function validate112(data, {
   validate112.errors = vErrors;
   return errors === 0;
 }
-function validate409(data, {
+function validate410(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12044,13 +12058,13 @@ function validate409(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.nodeAffinity !== undefined) {
-      if (!validate410(data.nodeAffinity, {
+      if (!validate411(data.nodeAffinity, {
         instancePath: instancePath + "/nodeAffinity",
         parentData: data,
         parentDataProperty: "nodeAffinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate410.errors : vErrors.concat(validate410.errors);
+        vErrors = vErrors === null ? validate411.errors : vErrors.concat(validate411.errors);
         errors = vErrors.length;
       }
     }
@@ -12077,7 +12091,7 @@ function validate409(data, {
       }
     }
   }
-  validate409.errors = vErrors;
+  validate410.errors = vErrors;
   return errors === 0;
 }
 const schema186 = {
@@ -12108,7 +12122,7 @@ const schema188 = {
   "maxLength": 4096,
   "nullable": true
 };
-function validate429(data, {
+function validate430(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12150,7 +12164,7 @@ function validate429(data, {
       errors++;
     }
   }
-  validate429.errors = vErrors;
+  validate430.errors = vErrors;
   return errors === 0;
 }
 const schema189 = {
@@ -12275,7 +12289,7 @@ function validate122(data, {
   validate122.errors = vErrors;
   return errors === 0;
 }
-function validate431(data, {
+function validate432(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12323,10 +12337,10 @@ function validate431(data, {
       }
     }
   }
-  validate431.errors = vErrors;
+  validate432.errors = vErrors;
   return errors === 0;
 }
-function validate427(data, {
+function validate428(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12363,24 +12377,24 @@ function validate427(data, {
       }
     }
     if (data.value !== undefined) {
-      if (!validate429(data.value, {
+      if (!validate430(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate429.errors : vErrors.concat(validate429.errors);
+        vErrors = vErrors === null ? validate430.errors : vErrors.concat(validate430.errors);
         errors = vErrors.length;
       }
     }
     if (data.valueFrom !== undefined) {
-      if (!validate431(data.valueFrom, {
+      if (!validate432(data.valueFrom, {
         instancePath: instancePath + "/valueFrom",
         parentData: data,
         parentDataProperty: "valueFrom",
         rootData
       })) {
-        vErrors = vErrors === null ? validate431.errors : vErrors.concat(validate431.errors);
+        vErrors = vErrors === null ? validate432.errors : vErrors.concat(validate432.errors);
         errors = vErrors.length;
       }
     }
@@ -12400,10 +12414,10 @@ function validate427(data, {
     }
     errors++;
   }
-  validate427.errors = vErrors;
+  validate428.errors = vErrors;
   return errors === 0;
 }
-function validate426(data, {
+function validate427(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12446,18 +12460,18 @@ function validate426(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate427(data[i0], {
+      if (!validate428(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate427.errors : vErrors.concat(validate427.errors);
+        vErrors = vErrors === null ? validate428.errors : vErrors.concat(validate428.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate426.errors = vErrors;
+  validate427.errors = vErrors;
   return errors === 0;
 }
 const schema190 = {
@@ -12473,7 +12487,7 @@ const schema191 = {
   "type": "string",
   "maxLength": 4096
 };
-function validate442(data, {
+function validate443(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12514,10 +12528,10 @@ function validate442(data, {
     }
     errors++;
   }
-  validate442.errors = vErrors;
+  validate443.errors = vErrors;
   return errors === 0;
 }
-function validate441(data, {
+function validate442(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12559,21 +12573,21 @@ function validate441(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate442(data[key0], {
+      if (!validate443(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate442.errors : vErrors.concat(validate442.errors);
+        vErrors = vErrors === null ? validate443.errors : vErrors.concat(validate443.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate441.errors = vErrors;
+  validate442.errors = vErrors;
   return errors === 0;
 }
-function validate320(data, {
+function validate321(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12599,13 +12613,13 @@ function validate320(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.nodes !== undefined) {
-      if (!validate321(data.nodes, {
+      if (!validate322(data.nodes, {
         instancePath: instancePath + "/nodes",
         parentData: data,
         parentDataProperty: "nodes",
         rootData
       })) {
-        vErrors = vErrors === null ? validate321.errors : vErrors.concat(validate321.errors);
+        vErrors = vErrors === null ? validate322.errors : vErrors.concat(validate322.errors);
         errors = vErrors.length;
       }
     }
@@ -12621,101 +12635,101 @@ function validate320(data, {
       }
     }
     if (data.topologySpreadConstraints !== undefined) {
-      if (!validate324(data.topologySpreadConstraints, {
+      if (!validate325(data.topologySpreadConstraints, {
         instancePath: instancePath + "/topologySpreadConstraints",
         parentData: data,
         parentDataProperty: "topologySpreadConstraints",
         rootData
       })) {
-        vErrors = vErrors === null ? validate324.errors : vErrors.concat(validate324.errors);
+        vErrors = vErrors === null ? validate325.errors : vErrors.concat(validate325.errors);
         errors = vErrors.length;
       }
     }
     if (data.securityContext !== undefined) {
-      if (!validate335(data.securityContext, {
+      if (!validate336(data.securityContext, {
         instancePath: instancePath + "/securityContext",
         parentData: data,
         parentDataProperty: "securityContext",
         rootData
       })) {
-        vErrors = vErrors === null ? validate335.errors : vErrors.concat(validate335.errors);
+        vErrors = vErrors === null ? validate336.errors : vErrors.concat(validate336.errors);
         errors = vErrors.length;
       }
     }
     if (data.envFrom !== undefined) {
-      if (!validate345(data.envFrom, {
+      if (!validate346(data.envFrom, {
         instancePath: instancePath + "/envFrom",
         parentData: data,
         parentDataProperty: "envFrom",
         rootData
       })) {
-        vErrors = vErrors === null ? validate345.errors : vErrors.concat(validate345.errors);
+        vErrors = vErrors === null ? validate346.errors : vErrors.concat(validate346.errors);
         errors = vErrors.length;
       }
     }
     if (data.volumes !== undefined) {
-      if (!validate352(data.volumes, {
+      if (!validate353(data.volumes, {
         instancePath: instancePath + "/volumes",
         parentData: data,
         parentDataProperty: "volumes",
         rootData
       })) {
-        vErrors = vErrors === null ? validate352.errors : vErrors.concat(validate352.errors);
+        vErrors = vErrors === null ? validate353.errors : vErrors.concat(validate353.errors);
         errors = vErrors.length;
       }
     }
     if (data.volumeMounts !== undefined) {
-      if (!validate372(data.volumeMounts, {
+      if (!validate373(data.volumeMounts, {
         instancePath: instancePath + "/volumeMounts",
         parentData: data,
         parentDataProperty: "volumeMounts",
         rootData
       })) {
-        vErrors = vErrors === null ? validate372.errors : vErrors.concat(validate372.errors);
+        vErrors = vErrors === null ? validate373.errors : vErrors.concat(validate373.errors);
         errors = vErrors.length;
       }
     }
     if (data.image !== undefined) {
-      if (!validate382(data.image, {
+      if (!validate383(data.image, {
         instancePath: instancePath + "/image",
         parentData: data,
         parentDataProperty: "image",
         rootData
       })) {
-        vErrors = vErrors === null ? validate382.errors : vErrors.concat(validate382.errors);
+        vErrors = vErrors === null ? validate383.errors : vErrors.concat(validate383.errors);
         errors = vErrors.length;
       }
     }
     if (data.imagePullPolicy !== undefined) {
-      if (!validate384(data.imagePullPolicy, {
+      if (!validate385(data.imagePullPolicy, {
         instancePath: instancePath + "/imagePullPolicy",
         parentData: data,
         parentDataProperty: "imagePullPolicy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate384.errors : vErrors.concat(validate384.errors);
+        vErrors = vErrors === null ? validate385.errors : vErrors.concat(validate385.errors);
         errors = vErrors.length;
       }
     }
     if (data.imagePullSecrets !== undefined) {
-      if (!validate386(data.imagePullSecrets, {
+      if (!validate387(data.imagePullSecrets, {
         instancePath: instancePath + "/imagePullSecrets",
         parentData: data,
         parentDataProperty: "imagePullSecrets",
         rootData
       })) {
-        vErrors = vErrors === null ? validate386.errors : vErrors.concat(validate386.errors);
+        vErrors = vErrors === null ? validate387.errors : vErrors.concat(validate387.errors);
         errors = vErrors.length;
       }
     }
     if (data.resources !== undefined) {
-      if (!validate391(data.resources, {
+      if (!validate392(data.resources, {
         instancePath: instancePath + "/resources",
         parentData: data,
         parentDataProperty: "resources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate391.errors : vErrors.concat(validate391.errors);
+        vErrors = vErrors === null ? validate392.errors : vErrors.concat(validate392.errors);
         errors = vErrors.length;
       }
     }
@@ -12731,35 +12745,35 @@ function validate320(data, {
       }
     }
     if (data.tolerations !== undefined) {
-      if (!validate396(data.tolerations, {
+      if (!validate397(data.tolerations, {
         instancePath: instancePath + "/tolerations",
         parentData: data,
         parentDataProperty: "tolerations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate396.errors : vErrors.concat(validate396.errors);
+        vErrors = vErrors === null ? validate397.errors : vErrors.concat(validate397.errors);
         errors = vErrors.length;
       }
     }
     if (data.affinity !== undefined) {
-      if (!validate409(data.affinity, {
+      if (!validate410(data.affinity, {
         instancePath: instancePath + "/affinity",
         parentData: data,
         parentDataProperty: "affinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate409.errors : vErrors.concat(validate409.errors);
+        vErrors = vErrors === null ? validate410.errors : vErrors.concat(validate410.errors);
         errors = vErrors.length;
       }
     }
     if (data.env !== undefined) {
-      if (!validate426(data.env, {
+      if (!validate427(data.env, {
         instancePath: instancePath + "/env",
         parentData: data,
         parentDataProperty: "env",
         rootData
       })) {
-        vErrors = vErrors === null ? validate426.errors : vErrors.concat(validate426.errors);
+        vErrors = vErrors === null ? validate427.errors : vErrors.concat(validate427.errors);
         errors = vErrors.length;
       }
     }
@@ -12808,18 +12822,18 @@ function validate320(data, {
       }
     }
     if (data.podAnnotations !== undefined) {
-      if (!validate441(data.podAnnotations, {
+      if (!validate442(data.podAnnotations, {
         instancePath: instancePath + "/podAnnotations",
         parentData: data,
         parentDataProperty: "podAnnotations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate441.errors : vErrors.concat(validate441.errors);
+        vErrors = vErrors === null ? validate442.errors : vErrors.concat(validate442.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate320.errors = vErrors;
+  validate321.errors = vErrors;
   return errors === 0;
 }
 const schema192 = {
@@ -12828,7 +12842,7 @@ const schema192 = {
   "maxLength": 63,
   "nullable": true
 };
-function validate446(data, {
+function validate447(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12886,7 +12900,7 @@ function validate446(data, {
       errors++;
     }
   }
-  validate446.errors = vErrors;
+  validate447.errors = vErrors;
   return errors === 0;
 }
 const schema193 = {
@@ -12897,7 +12911,7 @@ const schema193 = {
   "maximum": 100,
   "nullable": true
 };
-function validate449(data, {
+function validate450(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12973,7 +12987,7 @@ function validate449(data, {
       errors++;
     }
   }
-  validate449.errors = vErrors;
+  validate450.errors = vErrors;
   return errors === 0;
 }
 const schema64 = {
@@ -13239,90 +13253,90 @@ function validate150(data, {
       }
     }
     if (data.training !== undefined) {
-      if (!validate224(data.training, {
+      if (!validate225(data.training, {
         instancePath: instancePath + "/training",
         parentData: data,
         parentDataProperty: "training",
         rootData
       })) {
-        vErrors = vErrors === null ? validate224.errors : vErrors.concat(validate224.errors);
+        vErrors = vErrors === null ? validate225.errors : vErrors.concat(validate225.errors);
         errors = vErrors.length;
       }
     }
     if (data.checkpoint !== undefined) {
-      if (!validate257(data.checkpoint, {
+      if (!validate258(data.checkpoint, {
         instancePath: instancePath + "/checkpoint",
         parentData: data,
         parentDataProperty: "checkpoint",
         rootData
       })) {
-        vErrors = vErrors === null ? validate257.errors : vErrors.concat(validate257.errors);
+        vErrors = vErrors === null ? validate258.errors : vErrors.concat(validate258.errors);
         errors = vErrors.length;
       }
     }
     if (data.evaluation !== undefined) {
-      if (!validate263(data.evaluation, {
+      if (!validate264(data.evaluation, {
         instancePath: instancePath + "/evaluation",
         parentData: data,
         parentDataProperty: "evaluation",
         rootData
       })) {
-        vErrors = vErrors === null ? validate263.errors : vErrors.concat(validate263.errors);
+        vErrors = vErrors === null ? validate264.errors : vErrors.concat(validate264.errors);
         errors = vErrors.length;
       }
     }
     if (data.acceptance !== undefined) {
-      if (!validate296(data.acceptance, {
+      if (!validate297(data.acceptance, {
         instancePath: instancePath + "/acceptance",
         parentData: data,
         parentDataProperty: "acceptance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate296.errors : vErrors.concat(validate296.errors);
+        vErrors = vErrors === null ? validate297.errors : vErrors.concat(validate297.errors);
         errors = vErrors.length;
       }
     }
     if (data.output !== undefined) {
-      if (!validate302(data.output, {
+      if (!validate303(data.output, {
         instancePath: instancePath + "/output",
         parentData: data,
         parentDataProperty: "output",
         rootData
       })) {
-        vErrors = vErrors === null ? validate302.errors : vErrors.concat(validate302.errors);
+        vErrors = vErrors === null ? validate303.errors : vErrors.concat(validate303.errors);
         errors = vErrors.length;
       }
     }
     if (data.sources !== undefined) {
-      if (!validate305(data.sources, {
+      if (!validate306(data.sources, {
         instancePath: instancePath + "/sources",
         parentData: data,
         parentDataProperty: "sources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate305.errors : vErrors.concat(validate305.errors);
+        vErrors = vErrors === null ? validate306.errors : vErrors.concat(validate306.errors);
         errors = vErrors.length;
       }
     }
     if (data.trainer !== undefined) {
-      if (!validate320(data.trainer, {
+      if (!validate321(data.trainer, {
         instancePath: instancePath + "/trainer",
         parentData: data,
         parentDataProperty: "trainer",
         rootData
       })) {
-        vErrors = vErrors === null ? validate320.errors : vErrors.concat(validate320.errors);
+        vErrors = vErrors === null ? validate321.errors : vErrors.concat(validate321.errors);
         errors = vErrors.length;
       }
     }
     if (data.queueName !== undefined) {
-      if (!validate446(data.queueName, {
+      if (!validate447(data.queueName, {
         instancePath: instancePath + "/queueName",
         parentData: data,
         parentDataProperty: "queueName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate446.errors : vErrors.concat(validate446.errors);
+        vErrors = vErrors === null ? validate447.errors : vErrors.concat(validate447.errors);
         errors = vErrors.length;
       }
     }
@@ -13338,13 +13352,13 @@ function validate150(data, {
       }
     }
     if (data.backoffLimit !== undefined) {
-      if (!validate449(data.backoffLimit, {
+      if (!validate450(data.backoffLimit, {
         instancePath: instancePath + "/backoffLimit",
         parentData: data,
         parentDataProperty: "backoffLimit",
         rootData
       })) {
-        vErrors = vErrors === null ? validate449.errors : vErrors.concat(validate449.errors);
+        vErrors = vErrors === null ? validate450.errors : vErrors.concat(validate450.errors);
         errors = vErrors.length;
       }
     }
@@ -13490,7 +13504,7 @@ const schema195 = {
   "format": "int64",
   "nullable": true
 };
-function validate458(data, {
+function validate459(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13532,7 +13546,7 @@ function validate458(data, {
       errors++;
     }
   }
-  validate458.errors = vErrors;
+  validate459.errors = vErrors;
   return errors === 0;
 }
 const schema196 = {
@@ -13540,7 +13554,7 @@ const schema196 = {
   "enum": ["Pending", "Running", "Suspended", "Succeeded", "Failed"],
   "nullable": true
 };
-function validate460(data, {
+function validate461(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13580,7 +13594,7 @@ function validate460(data, {
     }
     errors++;
   }
-  validate460.errors = vErrors;
+  validate461.errors = vErrors;
   return errors === 0;
 }
 const schema66 = {
@@ -13670,7 +13684,7 @@ const schema199 = {
   "type": "string",
   "maxLength": 64
 };
-function validate466(data, {
+function validate467(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13711,14 +13725,14 @@ function validate466(data, {
     }
     errors++;
   }
-  validate466.errors = vErrors;
+  validate467.errors = vErrors;
   return errors === 0;
 }
 const schema200 = {
   "type": "string",
   "enum": ["True", "False", "Unknown"]
 };
-function validate468(data, {
+function validate469(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13758,14 +13772,14 @@ function validate468(data, {
     }
     errors++;
   }
-  validate468.errors = vErrors;
+  validate469.errors = vErrors;
   return errors === 0;
 }
 const schema201 = {
   "type": "string",
   "format": "date-time"
 };
-function validate471(data, {
+function validate472(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13806,14 +13820,14 @@ function validate471(data, {
     }
     errors++;
   }
-  validate471.errors = vErrors;
+  validate472.errors = vErrors;
   return errors === 0;
 }
 const schema202 = {
   "type": "string",
   "maxLength": 2048
 };
-function validate474(data, {
+function validate475(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13854,10 +13868,10 @@ function validate474(data, {
     }
     errors++;
   }
-  validate474.errors = vErrors;
+  validate475.errors = vErrors;
   return errors === 0;
 }
-function validate465(data, {
+function validate466(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13947,24 +13961,24 @@ function validate465(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate466(data.type, {
+      if (!validate467(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate466.errors : vErrors.concat(validate466.errors);
+        vErrors = vErrors === null ? validate467.errors : vErrors.concat(validate467.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate468(data.status, {
+      if (!validate469(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate468.errors : vErrors.concat(validate468.errors);
+        vErrors = vErrors === null ? validate469.errors : vErrors.concat(validate469.errors);
         errors = vErrors.length;
       }
     }
@@ -13980,13 +13994,13 @@ function validate465(data, {
       }
     }
     if (data.lastTransitionTime !== undefined) {
-      if (!validate471(data.lastTransitionTime, {
+      if (!validate472(data.lastTransitionTime, {
         instancePath: instancePath + "/lastTransitionTime",
         parentData: data,
         parentDataProperty: "lastTransitionTime",
         rootData
       })) {
-        vErrors = vErrors === null ? validate471.errors : vErrors.concat(validate471.errors);
+        vErrors = vErrors === null ? validate472.errors : vErrors.concat(validate472.errors);
         errors = vErrors.length;
       }
     }
@@ -14002,13 +14016,13 @@ function validate465(data, {
       }
     }
     if (data.message !== undefined) {
-      if (!validate474(data.message, {
+      if (!validate475(data.message, {
         instancePath: instancePath + "/message",
         parentData: data,
         parentDataProperty: "message",
         rootData
       })) {
-        vErrors = vErrors === null ? validate474.errors : vErrors.concat(validate474.errors);
+        vErrors = vErrors === null ? validate475.errors : vErrors.concat(validate475.errors);
         errors = vErrors.length;
       }
     }
@@ -14028,10 +14042,10 @@ function validate465(data, {
     }
     errors++;
   }
-  validate465.errors = vErrors;
+  validate466.errors = vErrors;
   return errors === 0;
 }
-function validate464(data, {
+function validate465(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14074,18 +14088,18 @@ function validate464(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate465(data[i0], {
+      if (!validate466(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate465.errors : vErrors.concat(validate465.errors);
+        vErrors = vErrors === null ? validate466.errors : vErrors.concat(validate466.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate464.errors = vErrors;
+  validate465.errors = vErrors;
   return errors === 0;
 }
 const schema203 = {
@@ -14163,7 +14177,7 @@ function validate137(data, {
   validate137.errors = vErrors;
   return errors === 0;
 }
-function validate479(data, {
+function validate480(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14255,7 +14269,7 @@ function validate479(data, {
       }
     }
   }
-  validate479.errors = vErrors;
+  validate480.errors = vErrors;
   return errors === 0;
 }
 const schema204 = {
@@ -14409,7 +14423,7 @@ const schema207 = {
   "format": "int64",
   "minimum": 0
 };
-function validate505(data, {
+function validate506(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14468,10 +14482,10 @@ function validate505(data, {
       errors++;
     }
   }
-  validate505.errors = vErrors;
+  validate506.errors = vErrors;
   return errors === 0;
 }
-function validate504(data, {
+function validate505(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14497,13 +14511,13 @@ function validate504(data, {
       errors++;
     }
     if (data.step !== undefined) {
-      if (!validate505(data.step, {
+      if (!validate506(data.step, {
         instancePath: instancePath + "/step",
         parentData: data,
         parentDataProperty: "step",
         rootData
       })) {
-        vErrors = vErrors === null ? validate505.errors : vErrors.concat(validate505.errors);
+        vErrors = vErrors === null ? validate506.errors : vErrors.concat(validate506.errors);
         errors = vErrors.length;
       }
     }
@@ -14545,10 +14559,10 @@ function validate504(data, {
     }
     errors++;
   }
-  validate504.errors = vErrors;
+  validate505.errors = vErrors;
   return errors === 0;
 }
-function validate503(data, {
+function validate504(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14591,21 +14605,21 @@ function validate503(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate504(data[i0], {
+      if (!validate505(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate504.errors : vErrors.concat(validate504.errors);
+        vErrors = vErrors === null ? validate505.errors : vErrors.concat(validate505.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate503.errors = vErrors;
+  validate504.errors = vErrors;
   return errors === 0;
 }
-function validate487(data, {
+function validate488(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14796,18 +14810,18 @@ function validate487(data, {
       }
     }
     if (data.history !== undefined) {
-      if (!validate503(data.history, {
+      if (!validate504(data.history, {
         instancePath: instancePath + "/history",
         parentData: data,
         parentDataProperty: "history",
         rootData
       })) {
-        vErrors = vErrors === null ? validate503.errors : vErrors.concat(validate503.errors);
+        vErrors = vErrors === null ? validate504.errors : vErrors.concat(validate504.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate487.errors = vErrors;
+  validate488.errors = vErrors;
   return errors === 0;
 }
 const schema208 = {
@@ -14822,7 +14836,7 @@ const schema208 = {
   },
   "nullable": true
 };
-function validate512(data, {
+function validate513(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14870,7 +14884,7 @@ function validate512(data, {
       }
     }
   }
-  validate512.errors = vErrors;
+  validate513.errors = vErrors;
   return errors === 0;
 }
 const schema209 = {
@@ -14944,7 +14958,7 @@ function validate136(data, {
   validate136.errors = vErrors;
   return errors === 0;
 }
-function validate516(data, {
+function validate517(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15025,7 +15039,7 @@ function validate516(data, {
       }
     }
   }
-  validate516.errors = vErrors;
+  validate517.errors = vErrors;
   return errors === 0;
 }
 const schema210 = {
@@ -15102,7 +15116,7 @@ function validate138(data, {
   validate138.errors = vErrors;
   return errors === 0;
 }
-function validate523(data, {
+function validate524(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15194,7 +15208,7 @@ function validate523(data, {
       }
     }
   }
-  validate523.errors = vErrors;
+  validate524.errors = vErrors;
   return errors === 0;
 }
 const schema211 = {
@@ -15227,7 +15241,7 @@ const schema213 = {
   "type": "string",
   "maxLength": 1024
 };
-function validate533(data, {
+function validate534(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15268,7 +15282,7 @@ function validate533(data, {
     }
     errors++;
   }
-  validate533.errors = vErrors;
+  validate534.errors = vErrors;
   return errors === 0;
 }
 const schema214 = {
@@ -15276,7 +15290,7 @@ const schema214 = {
   "maxLength": 256,
   "nullable": true
 };
-function validate536(data, {
+function validate537(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15318,10 +15332,10 @@ function validate536(data, {
       errors++;
     }
   }
-  validate536.errors = vErrors;
+  validate537.errors = vErrors;
   return errors === 0;
 }
-function validate532(data, {
+function validate533(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15347,13 +15361,13 @@ function validate532(data, {
       errors++;
     }
     if (data.uri !== undefined) {
-      if (!validate533(data.uri, {
+      if (!validate534(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate533.errors : vErrors.concat(validate533.errors);
+        vErrors = vErrors === null ? validate534.errors : vErrors.concat(validate534.errors);
         errors = vErrors.length;
       }
     }
@@ -15369,13 +15383,13 @@ function validate532(data, {
       }
     }
     if (data.revision !== undefined) {
-      if (!validate536(data.revision, {
+      if (!validate537(data.revision, {
         instancePath: instancePath + "/revision",
         parentData: data,
         parentDataProperty: "revision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate536.errors : vErrors.concat(validate536.errors);
+        vErrors = vErrors === null ? validate537.errors : vErrors.concat(validate537.errors);
         errors = vErrors.length;
       }
     }
@@ -15406,10 +15420,10 @@ function validate532(data, {
     }
     errors++;
   }
-  validate532.errors = vErrors;
+  validate533.errors = vErrors;
   return errors === 0;
 }
-function validate531(data, {
+function validate532(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15452,18 +15466,18 @@ function validate531(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate532(data[i0], {
+      if (!validate533(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate532.errors : vErrors.concat(validate532.errors);
+        vErrors = vErrors === null ? validate533.errors : vErrors.concat(validate533.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate531.errors = vErrors;
+  validate532.errors = vErrors;
   return errors === 0;
 }
 const schema215 = {
@@ -15481,7 +15495,7 @@ const schema215 = {
   },
   "nullable": true
 };
-function validate541(data, {
+function validate542(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15540,7 +15554,7 @@ function validate541(data, {
       }
     }
   }
-  validate541.errors = vErrors;
+  validate542.errors = vErrors;
   return errors === 0;
 }
 const schema216 = {
@@ -15573,7 +15587,7 @@ const schema216 = {
   },
   "nullable": true
 };
-function validate546(data, {
+function validate547(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15687,7 +15701,7 @@ function validate546(data, {
       }
     }
   }
-  validate546.errors = vErrors;
+  validate547.errors = vErrors;
   return errors === 0;
 }
 const schema217 = {
@@ -15714,7 +15728,7 @@ const schema217 = {
   },
   "nullable": true
 };
-function validate556(data, {
+function validate557(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15806,7 +15820,7 @@ function validate556(data, {
       }
     }
   }
-  validate556.errors = vErrors;
+  validate557.errors = vErrors;
   return errors === 0;
 }
 const schema218 = {
@@ -15934,7 +15948,7 @@ function validate140(data, {
   validate140.errors = vErrors;
   return errors === 0;
 }
-function validate564(data, {
+function validate565(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -16026,7 +16040,7 @@ function validate564(data, {
       }
     }
   }
-  validate564.errors = vErrors;
+  validate565.errors = vErrors;
   return errors === 0;
 }
 const schema219 = {
@@ -16116,7 +16130,7 @@ const schema222 = {
   "type": "string",
   "maxLength": 8
 };
-function validate589(data, {
+function validate590(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -16157,10 +16171,10 @@ function validate589(data, {
     }
     errors++;
   }
-  validate589.errors = vErrors;
+  validate590.errors = vErrors;
   return errors === 0;
 }
-function validate588(data, {
+function validate589(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -16186,13 +16200,13 @@ function validate588(data, {
       errors++;
     }
     if (data.precision !== undefined) {
-      if (!validate589(data.precision, {
+      if (!validate590(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate589.errors : vErrors.concat(validate589.errors);
+        vErrors = vErrors === null ? validate590.errors : vErrors.concat(validate590.errors);
         errors = vErrors.length;
       }
     }
@@ -16245,10 +16259,10 @@ function validate588(data, {
     }
     errors++;
   }
-  validate588.errors = vErrors;
+  validate589.errors = vErrors;
   return errors === 0;
 }
-function validate587(data, {
+function validate588(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -16291,21 +16305,21 @@ function validate587(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate588(data[i0], {
+      if (!validate589(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate588.errors : vErrors.concat(validate588.errors);
+        vErrors = vErrors === null ? validate589.errors : vErrors.concat(validate589.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate587.errors = vErrors;
+  validate588.errors = vErrors;
   return errors === 0;
 }
-function validate572(data, {
+function validate573(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -16485,13 +16499,13 @@ function validate572(data, {
       }
     }
     if (data.served !== undefined) {
-      if (!validate587(data.served, {
+      if (!validate588(data.served, {
         instancePath: instancePath + "/served",
         parentData: data,
         parentDataProperty: "served",
         rootData
       })) {
-        vErrors = vErrors === null ? validate587.errors : vErrors.concat(validate587.errors);
+        vErrors = vErrors === null ? validate588.errors : vErrors.concat(validate588.errors);
         errors = vErrors.length;
       }
     }
@@ -16518,7 +16532,7 @@ function validate572(data, {
       }
     }
   }
-  validate572.errors = vErrors;
+  validate573.errors = vErrors;
   return errors === 0;
 }
 const schema223 = {
@@ -16542,7 +16556,7 @@ const schema223 = {
   },
   "nullable": true
 };
-function validate599(data, {
+function validate600(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -16623,10 +16637,10 @@ function validate599(data, {
       }
     }
   }
-  validate599.errors = vErrors;
+  validate600.errors = vErrors;
   return errors === 0;
 }
-function validate457(data, {
+function validate458(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -16652,24 +16666,24 @@ function validate457(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.observedGeneration !== undefined) {
-      if (!validate458(data.observedGeneration, {
+      if (!validate459(data.observedGeneration, {
         instancePath: instancePath + "/observedGeneration",
         parentData: data,
         parentDataProperty: "observedGeneration",
         rootData
       })) {
-        vErrors = vErrors === null ? validate458.errors : vErrors.concat(validate458.errors);
+        vErrors = vErrors === null ? validate459.errors : vErrors.concat(validate459.errors);
         errors = vErrors.length;
       }
     }
     if (data.phase !== undefined) {
-      if (!validate460(data.phase, {
+      if (!validate461(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate460.errors : vErrors.concat(validate460.errors);
+        vErrors = vErrors === null ? validate461.errors : vErrors.concat(validate461.errors);
         errors = vErrors.length;
       }
     }
@@ -16696,13 +16710,13 @@ function validate457(data, {
       }
     }
     if (data.conditions !== undefined) {
-      if (!validate464(data.conditions, {
+      if (!validate465(data.conditions, {
         instancePath: instancePath + "/conditions",
         parentData: data,
         parentDataProperty: "conditions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate464.errors : vErrors.concat(validate464.errors);
+        vErrors = vErrors === null ? validate465.errors : vErrors.concat(validate465.errors);
         errors = vErrors.length;
       }
     }
@@ -16718,139 +16732,139 @@ function validate457(data, {
       }
     }
     if (data.attempts !== undefined) {
-      if (!validate479(data.attempts, {
+      if (!validate480(data.attempts, {
         instancePath: instancePath + "/attempts",
         parentData: data,
         parentDataProperty: "attempts",
         rootData
       })) {
-        vErrors = vErrors === null ? validate479.errors : vErrors.concat(validate479.errors);
+        vErrors = vErrors === null ? validate480.errors : vErrors.concat(validate480.errors);
         errors = vErrors.length;
       }
     }
     if (data.progress !== undefined) {
-      if (!validate487(data.progress, {
+      if (!validate488(data.progress, {
         instancePath: instancePath + "/progress",
         parentData: data,
         parentDataProperty: "progress",
         rootData
       })) {
-        vErrors = vErrors === null ? validate487.errors : vErrors.concat(validate487.errors);
+        vErrors = vErrors === null ? validate488.errors : vErrors.concat(validate488.errors);
         errors = vErrors.length;
       }
     }
     if (data.best !== undefined) {
-      if (!validate512(data.best, {
+      if (!validate513(data.best, {
         instancePath: instancePath + "/best",
         parentData: data,
         parentDataProperty: "best",
         rootData
       })) {
-        vErrors = vErrors === null ? validate512.errors : vErrors.concat(validate512.errors);
+        vErrors = vErrors === null ? validate513.errors : vErrors.concat(validate513.errors);
         errors = vErrors.length;
       }
     }
     if (data.rollback !== undefined) {
-      if (!validate516(data.rollback, {
+      if (!validate517(data.rollback, {
         instancePath: instancePath + "/rollback",
         parentData: data,
         parentDataProperty: "rollback",
         rootData
       })) {
-        vErrors = vErrors === null ? validate516.errors : vErrors.concat(validate516.errors);
+        vErrors = vErrors === null ? validate517.errors : vErrors.concat(validate517.errors);
         errors = vErrors.length;
       }
     }
     if (data.trainer !== undefined) {
-      if (!validate523(data.trainer, {
+      if (!validate524(data.trainer, {
         instancePath: instancePath + "/trainer",
         parentData: data,
         parentDataProperty: "trainer",
         rootData
       })) {
-        vErrors = vErrors === null ? validate523.errors : vErrors.concat(validate523.errors);
+        vErrors = vErrors === null ? validate524.errors : vErrors.concat(validate524.errors);
         errors = vErrors.length;
       }
     }
     if (data.sources !== undefined) {
-      if (!validate531(data.sources, {
+      if (!validate532(data.sources, {
         instancePath: instancePath + "/sources",
         parentData: data,
         parentDataProperty: "sources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate531.errors : vErrors.concat(validate531.errors);
+        vErrors = vErrors === null ? validate532.errors : vErrors.concat(validate532.errors);
         errors = vErrors.length;
       }
     }
     if (data.checkpoint !== undefined) {
-      if (!validate541(data.checkpoint, {
+      if (!validate542(data.checkpoint, {
         instancePath: instancePath + "/checkpoint",
         parentData: data,
         parentDataProperty: "checkpoint",
         rootData
       })) {
-        vErrors = vErrors === null ? validate541.errors : vErrors.concat(validate541.errors);
+        vErrors = vErrors === null ? validate542.errors : vErrors.concat(validate542.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparsity !== undefined) {
-      if (!validate546(data.sparsity, {
+      if (!validate547(data.sparsity, {
         instancePath: instancePath + "/sparsity",
         parentData: data,
         parentDataProperty: "sparsity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate546.errors : vErrors.concat(validate546.errors);
+        vErrors = vErrors === null ? validate547.errors : vErrors.concat(validate547.errors);
         errors = vErrors.length;
       }
     }
     if (data.macs !== undefined) {
-      if (!validate556(data.macs, {
+      if (!validate557(data.macs, {
         instancePath: instancePath + "/macs",
         parentData: data,
         parentDataProperty: "macs",
         rootData
       })) {
-        vErrors = vErrors === null ? validate556.errors : vErrors.concat(validate556.errors);
+        vErrors = vErrors === null ? validate557.errors : vErrors.concat(validate557.errors);
         errors = vErrors.length;
       }
     }
     if (data.latency !== undefined) {
-      if (!validate564(data.latency, {
+      if (!validate565(data.latency, {
         instancePath: instancePath + "/latency",
         parentData: data,
         parentDataProperty: "latency",
         rootData
       })) {
-        vErrors = vErrors === null ? validate564.errors : vErrors.concat(validate564.errors);
+        vErrors = vErrors === null ? validate565.errors : vErrors.concat(validate565.errors);
         errors = vErrors.length;
       }
     }
     if (data.fid !== undefined) {
-      if (!validate572(data.fid, {
+      if (!validate573(data.fid, {
         instancePath: instancePath + "/fid",
         parentData: data,
         parentDataProperty: "fid",
         rootData
       })) {
-        vErrors = vErrors === null ? validate572.errors : vErrors.concat(validate572.errors);
+        vErrors = vErrors === null ? validate573.errors : vErrors.concat(validate573.errors);
         errors = vErrors.length;
       }
     }
     if (data.model !== undefined) {
-      if (!validate599(data.model, {
+      if (!validate600(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate599.errors : vErrors.concat(validate599.errors);
+        vErrors = vErrors === null ? validate600.errors : vErrors.concat(validate600.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate457.errors = vErrors;
+  validate458.errors = vErrors;
   return errors === 0;
 }
 function validate141(data, {
@@ -16956,13 +16970,13 @@ function validate141(data, {
       }
     }
     if (data.status !== undefined) {
-      if (!validate457(data.status, {
+      if (!validate458(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate457.errors : vErrors.concat(validate457.errors);
+        vErrors = vErrors === null ? validate458.errors : vErrors.concat(validate458.errors);
         errors = vErrors.length;
       }
     }

@@ -69,6 +69,10 @@ class Recording:
             of_tree(entry["output"], opened.get_tensor),
         )
 
+    def position(self, number: int) -> int:
+        """Which call of its trajectory it is, from 0 on."""
+        return self._entries[number][1]["call"]
+
     def batch(self, numbers: np.ndarray, join: bool) -> list[Call]:
         """The calls of one group: one with all their rows where they may be joined, else each alone."""
         calls = [self.call(int(number)) for number in numbers]

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +51,14 @@ from sparsedm.runtime.processes import SINGLE_PROCESS, ProcessGroup
 from sparsedm.runtime.progress import Console, Pace, RunProgress
 from sparsedm.runtime.report_client import ReportClient
 from sparsedm.runtime.stop import StopSignal
+from sparsedm.sparsity.calibration import Sample, position_of, step_weights
+from sparsedm.sparsity.criteria import CRITERIA
 from sparsedm.sparsity.layers import SCALING, Selection, bake_masks
 from sparsedm.sparsity.masks import mask_digest
 from sparsedm.sparsity.methods import build_method
 from sparsedm.sparsity.pattern import Pattern
 from sparsedm.sparsity.schedule import Stage
+from sparsedm.training.calibrate import calibrate
 from sparsedm.training.checkpoint import CheckpointStore
 from sparsedm.training.config import LATENT_FORMATS, TrainConfig
 from sparsedm.training.ended import finished_progress, result_of
@@ -244,6 +248,7 @@ class Finetune:
         if checkpoint is None:
             with self.processes.backward(self.objective.learning, last=True):
                 self.check_start()
+                self._calibrate()
             return
         self.state.restore(checkpoint)
         self.progress.history = self.state.history
@@ -257,6 +262,37 @@ class Finetune:
         """Raises RuntimeError where the student is not the dense model."""
         generator = torch.Generator(self.device).manual_seed(self.config.training.seed)
         self.objective.check_start(self._batch(0, generator), self.dense)
+
+    def _calibrate(self) -> None:
+        """What sparsity.maskType asks of the dense model; a retry of a run with a checkpoint has it there."""
+        sparsity = self.config.sparsity
+        if sparsity.mask_type not in CRITERIA:
+            return
+        criterion = CRITERIA[sparsity.mask_type]()
+        calibrate(self.state, criterion, sparsity.pattern, self._calibration_samples, self.processes)
+        self.console.say(
+            f"Calibrated {len(self.layers.modules)} layers for masks of type {criterion.name}, on "
+            f"{self.calibrated_on:,} samples."
+        )
+
+    @property
+    def calibrated_on(self) -> int:
+        """Samples of the calibration."""
+        return self.config.sparsity.calibration_samples
+
+    def _calibration_samples(self) -> Iterator[Sample]:
+        """The first samples of the training in its own order, noised to times that are spread evenly."""
+        training, steps = self.config.training, self.config.evaluation.steps
+        generator = torch.Generator(self.device).manual_seed(training.seed)
+        for start in range(0, self.calibrated_on, training.batch_size):
+            self._check_stop()
+            count = min(training.batch_size, self.calibrated_on - start)
+            x0, labels = self.dataset.training_batch(self.order, start, count)
+            batch = noisy_batch(
+                x0.to(self.device), labels, self.model_config, generator, self.dataset.nothing
+            )
+            forward = partial(self.state.student, batch.x_t, batch.t, batch.labels)
+            yield forward, step_weights(position_of(batch.t, steps), steps)
 
     def train(self) -> None:
         """The steps that are left, and the way back where a stage has regressed, now or before a restart."""

@@ -8,10 +8,13 @@ and its autoencoder do is in the recording.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
@@ -33,6 +36,7 @@ from sparsedm.pipelines.prompts import hold_out, read_prompts
 from sparsedm.pipelines.record import INDEX_FILE, Order, Recorder
 from sparsedm.pipelines.recording import BatchOrder, Recording
 from sparsedm.pipelines.selection import macs_of_call, select_of_call, watch
+from sparsedm.sparsity.calibration import Sample, step_weights
 from sparsedm.sparsity.layers import Selection, SkippedLayer, prunable_layers
 from sparsedm.sparsity.methods import METHODS, build_method
 from sparsedm.sparsity.pattern import Pattern
@@ -123,7 +127,9 @@ class PipelineFinetune(Finetune):
             )
         self.prompts, self.measured_prompts = prompts_of(config)
         if not self.method.trains:
-            self.prompts = self.prompts[:1]  # one call tells which layers there are to mask
+            # One call tells which layers there are to mask.
+            calls = max(1, config.sparsity.calibration_samples)
+            self.prompts = self.prompts[: -(-calls // config.dataset.calls_per_trajectory)]
         place = recording_of(config, self.output)
         if config.dataset.format == "recording":
             self._draw_as(Recording(place))
@@ -265,6 +271,21 @@ class PipelineFinetune(Finetune):
         """This process's share of the step's calls. Nothing is drawn: they are as they were recorded."""
         share = self.processes.shard(self.config.training.images_per_step)
         return RecordedBatch(self.recording, self.order.batch(step)[share], self.joins, self.device)
+
+    @property
+    def calibrated_on(self) -> int:
+        """Recorded calls, all of them where there are fewer."""
+        return min(self.config.sparsity.calibration_samples, len(self.recording))
+
+    def _calibration_samples(self) -> Iterator[Sample]:
+        """Recorded calls, drawn by the seed."""
+        chosen = np.random.default_rng(self.config.training.seed).permutation(len(self.recording))
+        steps = self.recording.index["callsOfATrajectory"]
+        for number in chosen[: self.calibrated_on]:
+            self._check_stop()
+            call = ready(self.recording.call(number), self.device)
+            position = torch.full((call.rows,), self.recording.position(number), device=self.device)
+            yield partial(self.state.student, **call.arguments), step_weights(position, steps)
 
     @property
     def _passes_of_features(self) -> float:

@@ -15,6 +15,7 @@ from sparsedm.models.denoisers import WEIGHTS_FILE, read_directory, without_sche
 from sparsedm.sparsity.layers import DEFAULT_INCLUDE, Selection, SkippedLayer, prunable_layers, select_layers
 from sparsedm.sparsity.methods import METHODS
 from sparsedm.sparsity.pattern import Pattern
+from sparsedm.sparsity.ranking import MOVING_TYPES
 from sparsedm.sparsity.schedule import Schedule, build_schedule
 from sparsedm.training.config import ModelSpec, TrainConfig, teacher_problems
 from sparsedm.uris import resolve_uri
@@ -126,7 +127,7 @@ def schedule_of(config: TrainConfig) -> Schedule:
 def _mask_stays(config: TrainConfig) -> bool:
     """Made once (methods asp and masked-dense), or of scores that do not move (types random and fixed)."""
     method = METHODS[config.sparsity.method]
-    return not (method.trains and method.moves_mask) or config.sparsity.mask_type != "magnitude"
+    return not (method.trains and method.moves_mask) or config.sparsity.mask_type not in MOVING_TYPES
 
 
 def mask_rhythm(config: TrainConfig) -> str:
@@ -134,10 +135,13 @@ def mask_rhythm(config: TrainConfig) -> str:
     sparsity = config.sparsity
     if not METHODS[sparsity.method].masks:
         return "none"
+    ranked = sparsity.mask_type
+    if sparsity.calibration_samples:
+        ranked += f", calibrated on {sparsity.calibration_samples:,} samples"
     if _mask_stays(config):
-        return f"{sparsity.mask_type}, once for each pattern"
+        return f"{ranked}, once for each pattern"
     steps = sparsity.mask_update_steps
-    return f"{sparsity.mask_type}, every {'step' if steps == 1 else f'{steps} steps'}"
+    return f"{ranked}, every {'step' if steps == 1 else f'{steps} steps'}"
 
 
 def evaluation_plan(config: TrainConfig, model: ModelConfig) -> Plan:

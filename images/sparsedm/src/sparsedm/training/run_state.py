@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from sparsedm.decimals import decimal
 from sparsedm.report.curve import Curve
 from sparsedm.sparsity.layers import MaskedLayers
+from sparsedm.sparsity.ranking import CalibratedRanking
 from sparsedm.training.checkpoint import Checkpoint
 from sparsedm.training.ema import Ema
 from sparsedm.training.regression import Regression, StageEnd
@@ -102,6 +103,12 @@ class RunState:
     def student(self) -> nn.Module:
         return self.held.network
 
+    @property
+    def factors(self) -> dict[str, Tensor]:
+        """What calibration found of each layer, or of this process's rows of it; empty without."""
+        ranking = self.layers.ranking
+        return ranking.factors if isinstance(ranking, CalibratedRanking) else {}
+
     def masks(self) -> dict[str, Tensor]:
         """Of all processes together, which call it alike."""
         return {k: self.held.whole(f"{k}.weight", mask) for k, mask in self.layers.masks().items()}
@@ -145,6 +152,8 @@ class RunState:
                 yield f"optimizer/{name}/{key}", name, own
         for name, mask in self.layers.masks().items():
             yield f"mask/{name}", f"{name}.weight", mask
+        for name, factors in self.factors.items():
+            yield f"factors/{name}", owner_of(name, factors), factors
 
     def restore(self, checkpoint: Checkpoint) -> None:
         groups: dict[str, dict[str, Tensor]] = {}
@@ -158,6 +167,8 @@ class RunState:
         state = checkpoint.state
         masks = {k: self.held.own(f"{k}.weight", v) for k, v in groups.get("mask", {}).items()}
         self.layers.restore(masks, state["masks"])
+        for name, factors in groups.get("factors", {}).items():
+            self.factors[name] = self.held.own(owner_of(name, factors), factors)
         self.scaler.load_state_dict(state["scaler"])
         self.step = state["step"]
         self._restore_noise(groups["random"]["noise"], state["device"])
@@ -192,3 +203,8 @@ class RunState:
             self.noise.set_state(state)
         else:
             self.noise.manual_seed(self.noise.initial_seed() + self.step)
+
+
+def owner_of(name: str, factors: Tensor) -> str:
+    """The parameter whose rows are those of a layer's factors; none where one row holds for all outputs."""
+    return f"{name}.weight" if len(factors) > 1 else ""

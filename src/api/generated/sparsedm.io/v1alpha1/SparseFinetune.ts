@@ -334,9 +334,13 @@ export interface ISparseFinetune {
        */
       "method"?: "sparsedm" | "sr-ste" | "sr-ste-decoupled" | "ste" | "s-ste" | "cast" | "asp" | "dense" | "masked-dense";
       /**
-       * What decides which weights stay. magnitude ranks the current weights, fixed ranks those of the dense model, and random draws the mask by training.seed; the last two give masks that never move, to compare with.
+       * What decides which weights stay. magnitude ranks the current weights. wanda and energy multiply them by the norm of their inputs, or its square, which calibration finds on the dense model; obs also moves the kept weights so that they make up for the others, before the first step. fixed ranks the weights of the dense model, and random draws the mask by training.seed; these two give masks that never move, to compare with.
        */
-      "maskType"?: "magnitude" | "random" | "fixed";
+      "maskType"?: "magnitude" | "random" | "fixed" | "wanda" | "obs" | "energy";
+      /**
+       * Images, or recorded calls of a pipeline, on which maskType wanda, obs or energy sees the inputs of the layers before the first step. When absent, 128.
+       */
+      "calibrationSamples"?: number;
       /**
        * Steps between two updates of a mask that moves, counted from the beginning of a stage. When absent, the mask is updated in each step, and every 10 steps by method cast.
        */

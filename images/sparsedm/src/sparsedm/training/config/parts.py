@@ -10,13 +10,16 @@ from typing import Any
 from sparsedm.artifact.artifact import PIPELINE
 from sparsedm.diffusion.process import PREDICTIONS
 from sparsedm.models import UViTConfig
+from sparsedm.sparsity.criteria import CRITERIA
+from sparsedm.sparsity.criteria.obs import LARGEST_GROUP
 from sparsedm.sparsity.methods import METHODS
 from sparsedm.sparsity.pattern import Pattern
-from sparsedm.sparsity.ranking import MASK_TYPES
+from sparsedm.sparsity.ranking import MASK_TYPES, MOVING_TYPES
 from sparsedm.sparsity.schedule import FAMILIES, progressive_patterns
 from sparsedm.training.config.reader import Reader, shown
 from sparsedm.training.config.spec import (
     ARCHITECTURES,
+    CALIBRATION_SAMPLES,
     FORMATS,
     FREEZE_PERCENT,
     INITIALIZATIONS,
@@ -280,6 +283,8 @@ def read_sparsity(r: Reader, total_steps: int) -> SparsitySpec:
     layers.finish()
     mask_type = r.choice("maskType", MASK_TYPES, "magnitude")
     _check_combination(r, method, mask_type, schedule)
+    _check_calibration(r, method, mask_type, schedule, pattern)
+    samples = r.integer("calibrationSamples", CALIBRATION_SAMPLES, 1, 1_000_000)
     spec = SparsitySpec(
         pattern,
         method,
@@ -291,6 +296,7 @@ def read_sparsity(r: Reader, total_steps: int) -> SparsitySpec:
         l1_decay=r.decimal("l1Decay", "0.0001", 0.0, 1000.0),
         mask_type=mask_type,
         mask_update_steps=r.integer("maskUpdateSteps", own.mask_update_steps, 1, 1_000_000),
+        calibration_samples=samples if mask_type in CRITERIA else 0,
     )
     r.finish()
     return spec
@@ -308,11 +314,35 @@ def _check_combination(r: Reader, method: str, mask_type: str, schedule: Schedul
         r.complain(
             "maskType", f"must be magnitude with method {method}, which {why}: write that, or leave it out."
         )
-    if r.has("maskUpdateSteps") and (method in ONE_RHYTHM or mask_type != "magnitude"):
+    if r.has("maskUpdateSteps") and (method in ONE_RHYTHM or mask_type not in MOVING_TYPES):
         why = ONE_RHYTHM.get(method, f"a mask of type {mask_type} never moves")
         r.complain("maskUpdateSteps", f"must be absent: {why}.")
     if r.has("l1Decay") and method != "cast":
         r.complain("l1Decay", f"must be absent with method {method}: it belongs to cast.")
+
+
+def _check_calibration(
+    r: Reader, method: str, mask_type: str, schedule: ScheduleSpec, pattern: Pattern
+) -> None:
+    if r.has("calibrationSamples") and mask_type not in CRITERIA:
+        r.complain(
+            "calibrationSamples",
+            f"must be absent with maskType {mask_type}: only {', '.join(CRITERIA)} look at samples.",
+        )
+    if mask_type != "obs":
+        return
+    if METHODS[method].trains and schedule.type != "fixed":
+        r.complain(
+            "schedule.type",
+            "must be fixed with maskType obs, which prunes to sparsity.pattern before the first step, not "
+            f"{schedule.type}.",
+        )
+    if pattern.m > LARGEST_GROUP:
+        r.complain(
+            "maskType",
+            f"must not be obs with pattern {pattern}, because it tries all masks of a group: write wanda, or "
+            f"a pattern with groups of at most {LARGEST_GROUP}.",
+        )
 
 
 def _schedule(r: Reader, target: Pattern, total_steps: int) -> ScheduleSpec:

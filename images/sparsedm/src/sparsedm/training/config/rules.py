@@ -11,6 +11,7 @@ from sparsedm.diffusion.space import differences
 from sparsedm.models import PRESETS
 from sparsedm.sparsity.methods import METHODS
 from sparsedm.sparsity.pattern import Pattern
+from sparsedm.sparsity.ranking import MOVING_TYPES
 from sparsedm.training.config.parts import read_checkpoint, read_training
 from sparsedm.training.config.reader import Problems, Reader
 from sparsedm.training.config.spec import (
@@ -41,7 +42,7 @@ def check_effects(
     method, schedule = METHODS[sparsity.method], sparsity.schedule
     if sparsity.method not in PULLING and sparsity.regularization not in (0.0002, 0.0):
         problems.add("sparsity.regularization", f"must be absent: it belongs to {', '.join(PULLING)}.")
-    moves = method.trains and method.masks and method.moves_mask and sparsity.mask_type == "magnitude"
+    moves = method.trains and method.masks and method.moves_mask and sparsity.mask_type in MOVING_TYPES
     if schedule.freeze_mask_percent not in (None, 15) and not moves:
         problems.add("sparsity.schedule.freezeMaskPercent", "must be absent: no mask moves in this run.")
     if not method.masks and sparsity.pattern != Pattern(2, 4):

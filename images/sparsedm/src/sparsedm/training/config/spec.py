@@ -46,6 +46,8 @@ RAMP_PERCENT = 10
 FREEZE_PERCENT = 80
 """The best of the study's schedules (docs/benchmarks/fashion-mnist-study.md); the paper's are 80, which gives
 five patterns equal parts, and 15."""
+CALIBRATION_SAMPLES = 128
+"""As many as Wanda and SparseGPT took."""
 PRECISIONS = ("fp32", "bf16", "fp16")
 SHARDINGS = ("none", "fsdp")
 OPTIMIZERS = ("adamw", "adafactor")
@@ -146,6 +148,8 @@ class SparsitySpec:
     l1_decay: float
     mask_type: str
     mask_update_steps: int
+    calibration_samples: int = 0
+    """0 where maskType asks for no calibration."""
 
 
 @dataclass(frozen=True)
