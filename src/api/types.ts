@@ -14,6 +14,7 @@ export type FinetunePhase = NonNullable<GeneratedFinetuneStatus['phase']>;
 export type Progress = NonNullable<GeneratedFinetuneStatus['progress']>;
 export type CheckpointStatus = NonNullable<GeneratedFinetuneStatus['checkpoint']>;
 export type SparsityStatus = NonNullable<GeneratedFinetuneStatus['sparsity']>;
+export type ImagesStatus = NonNullable<GeneratedFinetuneStatus['images']>;
 export type MacsStatus = NonNullable<GeneratedFinetuneStatus['macs']>;
 export type LatencyStatus = NonNullable<GeneratedFinetuneStatus['latency']>;
 export type DistanceStatus = NonNullable<GeneratedFinetuneStatus['fid']>;

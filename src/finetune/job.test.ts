@@ -82,15 +82,16 @@ describe('the Job of a SparseFinetune', () => {
     ]);
   });
 
-  it('mounts the claims of the held-out data, the extractor, the statistics and the autoencoder too', () => {
+  it('mounts the claims of the held-out data, the extractor, the statistics, the autoencoder and CLIP too', () => {
     const evaluation = {
       dataset: { format: 'image-folder' as const, uri: 'pvc://held-out/images' },
       extractorUri: 'pvc://tools/inception.pth',
       referenceStatsUri: 'pvc://statistics/cifar10.npz',
       autoencoderUri: 'pvc://vae/kl-f8',
+      clipUri: 'pvc://clip/vit-l-14',
     };
     const mounts = containerOf(buildJob(aFinetune({ evaluation }), settings)).volumeMounts!;
-    for (const claim of ['held-out', 'tools', 'statistics', 'vae']) {
+    for (const claim of ['held-out', 'tools', 'statistics', 'vae', 'clip']) {
       const mountPath = `/mnt/pvc/${claim}`;
       expect(mounts).toContainEqual(expect.objectContaining({ mountPath, readOnly: true }));
     }

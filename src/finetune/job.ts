@@ -159,6 +159,7 @@ function claimsOf({ spec }: SparseFinetune): ClaimUse[] {
     { uri: evaluation?.extractorUri },
     { uri: evaluation?.referenceStatsUri },
     { uri: evaluation?.autoencoderUri },
+    { uri: evaluation?.clipUri },
     { uri: output.uri, writes: true },
   ];
 }

@@ -12,6 +12,7 @@ const TOLD = [
   'macs',
   'latency',
   'fid',
+  'images',
   'model',
   'best',
   'rollback',

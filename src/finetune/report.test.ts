@@ -216,6 +216,9 @@ describe('a trainer’s report', () => {
         'weights',
         'rankDeficient',
       ),
+      images: fc
+        .tuple(fields('compared', 'psnr', 'ssim'), fields('dense', 'sparse'))
+        .map(([rest, clip]) => ({ ...rest, clip })),
       model: fields('uri', 'sha256', 'sizeBytes', 'manifestUri', 'sampleGridUri'),
       best: fields('step', 'distance'),
       rollback: fields('stage', 'pattern', 'step', 'regressedStep', 'message'),
@@ -243,6 +246,7 @@ describe('a trainer’s report', () => {
       'macs',
       'latency',
       'fid',
+      'images',
       'model',
       'best',
       'rollback',

@@ -5,6 +5,7 @@ import {
   type BestStatus,
   type CheckpointStatus,
   type DistanceStatus,
+  type ImagesStatus,
   type LatencyStatus,
   type MacsStatus,
   type ModelStatus,
@@ -50,6 +51,7 @@ export type FinetuneReport = {
   macs?: MacsStatus;
   latency?: LatencyStatus;
   fid?: DistanceStatus;
+  images?: ImagesStatus;
   model?: ModelStatus;
   best?: BestStatus;
   rollback?: RollbackStatus;
@@ -143,6 +145,12 @@ export const parseFinetuneReport = reader<FinetuneReport>({
     weights: text(128),
     rankDeficient: yesOrNo,
   }),
+  images: object<ImagesStatus>({
+    compared: small,
+    psnr: decimal,
+    ssim: decimal,
+    clip: object<NonNullable<ImagesStatus['clip']>>({ dense: decimal, sparse: decimal }),
+  }),
   model: object<ModelStatus>({ uri, sha256, sizeBytes: count, manifestUri: uri, sampleGridUri: uri }),
   best: object<BestStatus>({ step: count, distance: decimal }),
   rollback: object<RollbackStatus>({
@@ -177,8 +185,20 @@ export function withReport(
 
 /** The status with every part of a report but its progress. */
 export function withParts(status: SparseFinetuneStatus, report: FinetuneReport): SparseFinetuneStatus {
-  const { sources, checkpoint, sparsity, macs, latency, fid, model, best, rollback, attempt, trainer } =
-    report;
+  const {
+    sources,
+    checkpoint,
+    sparsity,
+    macs,
+    latency,
+    fid,
+    images,
+    model,
+    best,
+    rollback,
+    attempt,
+    trainer,
+  } = report;
   return {
     ...status,
     ...defined({
@@ -188,6 +208,7 @@ export function withParts(status: SparseFinetuneStatus, report: FinetuneReport):
       macs,
       latency,
       fid,
+      images,
       model,
       best,
       rollback,

@@ -19,9 +19,11 @@ from safetensors.torch import load_file, save_file
 
 from sparsedm.cli import main
 from sparsedm.errors import ConfigError, InputError
+from sparsedm.measure.clip import ClipScore
+from sparsedm.measure.evaluator import image_seeds
 from sparsedm.measure.extractor import Classifier
 from sparsedm.pipelines import record
-from sparsedm.pipelines.call import Drawing
+from sparsedm.pipelines.call import Drawing, draw
 from sparsedm.pipelines.folder import read_pipeline
 from sparsedm.pipelines.images import psnr, ssim
 from sparsedm.pipelines.objective import RecordedBatch, RecordedObjective
@@ -33,8 +35,10 @@ from sparsedm.runtime.report_client import ReportClient
 from sparsedm.runtime.stop import StopSignal
 from sparsedm.sparsity.masks import group_counts
 from sparsedm.training.config import parse_config
+from sparsedm.training.ended import result_of
 from sparsedm.training.finetune import train
 from sparsedm.training.pipeline import PipelineFinetune
+from text_tools import write_clip
 from tiny_pipelines import PIPELINES, write_pipeline
 
 FAST = "StableDiffusion3Pipeline"
@@ -152,7 +156,8 @@ def test_a_recording_is_what_the_pipeline_did(place: Place, recorded: Recording)
 def test_a_run_on_a_recording_is_the_run_that_records_and_its_bytes_are_the_same(
     place: Place, recorded: Recording
 ) -> None:
-    spec = place.spec(FAST, "records")
+    clip = write_clip(place.directory / "clip")
+    spec = place.spec(FAST, "records", evaluation__clipUri=f"file://{clip}")
     shared = place.spec(FAST, "shares", evaluation__dataset={
         "format": "prompts", "uri": spec["dataset"]["uri"],
     }, dataset__format="recording", dataset__uri=f"file://{recorded.folder}")  # fmt: skip
@@ -164,6 +169,17 @@ def test_a_run_on_a_recording_is_the_run_that_records_and_its_bytes_are_the_same
     assert first["weights"]["sha256"] == second["weights"]["sha256"]
     assert first["components"] == second["components"]
     assert second["config"]["guidance"] == "4"
+    drawing, prompts = Drawing(2, 4.0, 32), ["a blue ball"] * 4
+    dense = read_pipeline(place.pipeline(FAST)).open(torch.float32, torch.device("cpu"))
+    images = draw(dense, prompts, image_seeds(0, 0, 4), drawing)
+    found = first["quality"]["images"]["clip"]
+    assert float(found["dense"]) == pytest.approx(
+        float(ClipScore(clip, torch.device("cpu"))(images, prompts).mean()), abs=0.01
+    )
+    assert found["sparse"] != found["dense"]
+    assert result_of(parse_config(spec), first)["images"]["clip"] == found
+    assert "CLIP score of an image and its prompt" in (place.directory / "records/report.html").read_text()
+    assert "clip" not in second["quality"]["images"]
 
 
 def test_a_recording_goes_on_at_its_first_file_that_is_not_whole(

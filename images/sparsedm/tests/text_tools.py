@@ -44,6 +44,32 @@ def write_text_encoder(directory: Path, tokens: int = 77, width: int = 768, **ch
     return directory
 
 
+def write_clip(directory: Path) -> Path:
+    """A whole CLIP model with its processor and its tokenizer, of images of 16x16."""
+    import transformers
+
+    words = vocabulary([])
+    torch.manual_seed(5)
+    config = transformers.CLIPConfig(
+        text_config={
+            "vocab_size": len(words), "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1,
+            "num_attention_heads": 2, "max_position_embeddings": 12, "bos_token_id": words[START],
+            "eos_token_id": words[END], "pad_token_id": words[END],
+        },
+        vision_config={
+            "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+            "image_size": 16, "patch_size": 8,
+        },
+        projection_dim=3,
+    )  # fmt: skip
+    transformers.CLIPModel(config).save_pretrained(directory)
+    transformers.CLIPTokenizer(vocab=words, merges=[], model_max_length=12).save_pretrained(directory)
+    side = {"height": 16, "width": 16}
+    processor = transformers.CLIPImageProcessor(size={"shortest_edge": 16}, crop_size=side)
+    processor.save_pretrained(directory)
+    return directory
+
+
 def write_autoencoder(directory: Path) -> Path:
     """An AutoencoderKL as diffusers writes it, which doubles height and width."""
     from sparsedm.models.denoisers import CONFIG_FILE, WEIGHTS_FILE, library

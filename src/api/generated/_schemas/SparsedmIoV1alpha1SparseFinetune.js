@@ -13,10 +13,10 @@ const schema77 = {
       "$ref": "a6f0oUEaFqHmymdwnqPORTNOTU7GczWAkwGD0uYU"
     },
     "spec": {
-      "$ref": "VcaDaZslTp0HSm6EVfNAu7d39Yh6KrrPN2X3k1Rs5Ig"
+      "$ref": "YdMJWogf3zmUOSTgNKcziGnBl0whp3LHpRktZNAz48"
     },
     "status": {
-      "$ref": "pfBV8K4IW0BCSlR64atZSp1HuDsk2YHu1nQvs0"
+      "$ref": "EWYDQcB7RO4Eju6exHyR5VwiHDrve6XSMoz0xFED4"
     }
   },
   "required": ["spec", "apiVersion", "kind"],
@@ -163,7 +163,7 @@ const schema82 = {
       "$ref": "af9B2lo0DJPvECOToRPLpQharGUjZQgZ0ElVlph6m6c"
     },
     "evaluation": {
-      "$ref": "EV5s2r8US6woIVzcMnAD0y7AY9FQd05TWR4PDxNMk"
+      "$ref": "JHEPAhgaoss8TDorr0EUll03DSPe67Vme15du2uoQ4"
     },
     "acceptance": {
       "$ref": "8E6i6PWFzRe03K3nRqbHXvVULjeSDkMfKzBR5lgIG8Q"
@@ -5592,6 +5592,9 @@ const schema125 = {
     "autoencoderUri": {
       "$ref": "39h5nfFhMniSN0E8ysGt1m8rpFdXl8DxA5DeWj62Y"
     },
+    "clipUri": {
+      "$ref": "39h5nfFhMniSN0E8ysGt1m8rpFdXl8DxA5DeWj62Y"
+    },
     "everySteps": {
       "$ref": "4jFwiDzxlbeOx5LqAgT6Mm5bYifxuOwzW3TfAe92w"
     },
@@ -6280,7 +6283,7 @@ const schema137 = {
   "maximum": 100000000,
   "nullable": true
 };
-function validate292(data, {
+function validate293(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6356,7 +6359,7 @@ function validate292(data, {
       errors++;
     }
   }
-  validate292.errors = vErrors;
+  validate293.errors = vErrors;
   return errors === 0;
 }
 const schema138 = {
@@ -6365,7 +6368,7 @@ const schema138 = {
   "default": "last",
   "nullable": true
 };
-function validate294(data, {
+function validate295(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6405,7 +6408,7 @@ function validate294(data, {
     }
     errors++;
   }
-  validate294.errors = vErrors;
+  validate295.errors = vErrors;
   return errors === 0;
 }
 function validate264(data, {
@@ -6554,25 +6557,36 @@ function validate264(data, {
         errors = vErrors.length;
       }
     }
+    if (data.clipUri !== undefined) {
+      if (!validate66(data.clipUri, {
+        instancePath: instancePath + "/clipUri",
+        parentData: data,
+        parentDataProperty: "clipUri",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate66.errors : vErrors.concat(validate66.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.everySteps !== undefined) {
-      if (!validate292(data.everySteps, {
+      if (!validate293(data.everySteps, {
         instancePath: instancePath + "/everySteps",
         parentData: data,
         parentDataProperty: "everySteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate292.errors : vErrors.concat(validate292.errors);
+        vErrors = vErrors === null ? validate293.errors : vErrors.concat(validate293.errors);
         errors = vErrors.length;
       }
     }
     if (data.select !== undefined) {
-      if (!validate294(data.select, {
+      if (!validate295(data.select, {
         instancePath: instancePath + "/select",
         parentData: data,
         parentDataProperty: "select",
         rootData
       })) {
-        vErrors = vErrors === null ? validate294.errors : vErrors.concat(validate294.errors);
+        vErrors = vErrors === null ? validate295.errors : vErrors.concat(validate295.errors);
         errors = vErrors.length;
       }
     }
@@ -6601,7 +6615,7 @@ const schema140 = {
   "maximum": 100000,
   "nullable": true
 };
-function validate299(data, {
+function validate300(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6661,7 +6675,7 @@ function validate299(data, {
       errors++;
     }
   }
-  validate299.errors = vErrors;
+  validate300.errors = vErrors;
   return errors === 0;
 }
 const schema68 = {
@@ -6733,7 +6747,7 @@ function validate132(data, {
   validate132.errors = vErrors;
   return errors === 0;
 }
-function validate297(data, {
+function validate298(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6770,13 +6784,13 @@ function validate297(data, {
       }
     }
     if (data.maxFidIncreasePercent !== undefined) {
-      if (!validate299(data.maxFidIncreasePercent, {
+      if (!validate300(data.maxFidIncreasePercent, {
         instancePath: instancePath + "/maxFidIncreasePercent",
         parentData: data,
         parentDataProperty: "maxFidIncreasePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate299.errors : vErrors.concat(validate299.errors);
+        vErrors = vErrors === null ? validate300.errors : vErrors.concat(validate300.errors);
         errors = vErrors.length;
       }
     }
@@ -6792,7 +6806,7 @@ function validate297(data, {
       }
     }
   }
-  validate297.errors = vErrors;
+  validate298.errors = vErrors;
   return errors === 0;
 }
 const schema141 = {
@@ -6804,7 +6818,7 @@ const schema141 = {
     }
   }
 };
-function validate303(data, {
+function validate304(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6856,7 +6870,7 @@ function validate303(data, {
     }
     errors++;
   }
-  validate303.errors = vErrors;
+  validate304.errors = vErrors;
   return errors === 0;
 }
 const schema142 = {
@@ -6959,7 +6973,7 @@ function validate73(data, {
   validate73.errors = vErrors;
   return errors === 0;
 }
-function validate308(data, {
+function validate309(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7038,10 +7052,10 @@ function validate308(data, {
     }
     errors++;
   }
-  validate308.errors = vErrors;
+  validate309.errors = vErrors;
   return errors === 0;
 }
-function validate307(data, {
+function validate308(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7084,18 +7098,18 @@ function validate307(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate308(data[i0], {
+      if (!validate309(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate308.errors : vErrors.concat(validate308.errors);
+        vErrors = vErrors === null ? validate309.errors : vErrors.concat(validate309.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate307.errors = vErrors;
+  validate308.errors = vErrors;
   return errors === 0;
 }
 const schema145 = {
@@ -7108,7 +7122,7 @@ const schema145 = {
   },
   "nullable": true
 };
-function validate313(data, {
+function validate314(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7161,7 +7175,7 @@ function validate313(data, {
       }
     }
   }
-  validate313.errors = vErrors;
+  validate314.errors = vErrors;
   return errors === 0;
 }
 const schema146 = {
@@ -7244,7 +7258,7 @@ function validate74(data, {
   validate74.errors = vErrors;
   return errors === 0;
 }
-function validate316(data, {
+function validate317(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7308,10 +7322,10 @@ function validate316(data, {
       }
     }
   }
-  validate316.errors = vErrors;
+  validate317.errors = vErrors;
   return errors === 0;
 }
-function validate306(data, {
+function validate307(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7337,40 +7351,40 @@ function validate306(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.credentials !== undefined) {
-      if (!validate307(data.credentials, {
+      if (!validate308(data.credentials, {
         instancePath: instancePath + "/credentials",
         parentData: data,
         parentDataProperty: "credentials",
         rootData
       })) {
-        vErrors = vErrors === null ? validate307.errors : vErrors.concat(validate307.errors);
+        vErrors = vErrors === null ? validate308.errors : vErrors.concat(validate308.errors);
         errors = vErrors.length;
       }
     }
     if (data.cache !== undefined) {
-      if (!validate313(data.cache, {
+      if (!validate314(data.cache, {
         instancePath: instancePath + "/cache",
         parentData: data,
         parentDataProperty: "cache",
         rootData
       })) {
-        vErrors = vErrors === null ? validate313.errors : vErrors.concat(validate313.errors);
+        vErrors = vErrors === null ? validate314.errors : vErrors.concat(validate314.errors);
         errors = vErrors.length;
       }
     }
     if (data.trustedCA !== undefined) {
-      if (!validate316(data.trustedCA, {
+      if (!validate317(data.trustedCA, {
         instancePath: instancePath + "/trustedCA",
         parentData: data,
         parentDataProperty: "trustedCA",
         rootData
       })) {
-        vErrors = vErrors === null ? validate316.errors : vErrors.concat(validate316.errors);
+        vErrors = vErrors === null ? validate317.errors : vErrors.concat(validate317.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate306.errors = vErrors;
+  validate307.errors = vErrors;
   return errors === 0;
 }
 const schema147 = {
@@ -7447,7 +7461,7 @@ const schema148 = {
   "nullable": true
 };
 const formats0 = formats.int32;
-function validate322(data, {
+function validate323(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7523,7 +7537,7 @@ function validate322(data, {
       errors++;
     }
   }
-  validate322.errors = vErrors;
+  validate323.errors = vErrors;
   return errors === 0;
 }
 const schema149 = {
@@ -7713,7 +7727,7 @@ const schema151 = {
   "type": "string",
   "enum": ["ScheduleAnyway", "DoNotSchedule"]
 };
-function validate329(data, {
+function validate330(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7753,7 +7767,7 @@ function validate329(data, {
     }
     errors++;
   }
-  validate329.errors = vErrors;
+  validate330.errors = vErrors;
   return errors === 0;
 }
 const schema37 = {
@@ -7804,7 +7818,7 @@ function validate76(data, {
   validate76.errors = vErrors;
   return errors === 0;
 }
-function validate326(data, {
+function validate327(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7868,13 +7882,13 @@ function validate326(data, {
       }
     }
     if (data.whenUnsatisfiable !== undefined) {
-      if (!validate329(data.whenUnsatisfiable, {
+      if (!validate330(data.whenUnsatisfiable, {
         instancePath: instancePath + "/whenUnsatisfiable",
         parentData: data,
         parentDataProperty: "whenUnsatisfiable",
         rootData
       })) {
-        vErrors = vErrors === null ? validate329.errors : vErrors.concat(validate329.errors);
+        vErrors = vErrors === null ? validate330.errors : vErrors.concat(validate330.errors);
         errors = vErrors.length;
       }
     }
@@ -7927,10 +7941,10 @@ function validate326(data, {
     }
     errors++;
   }
-  validate326.errors = vErrors;
+  validate327.errors = vErrors;
   return errors === 0;
 }
-function validate325(data, {
+function validate326(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7973,18 +7987,18 @@ function validate325(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate326(data[i0], {
+      if (!validate327(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate326.errors : vErrors.concat(validate326.errors);
+        vErrors = vErrors === null ? validate327.errors : vErrors.concat(validate327.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate325.errors = vErrors;
+  validate326.errors = vErrors;
   return errors === 0;
 }
 const schema152 = {
@@ -8012,7 +8026,7 @@ const schema153 = {
   "maximum": 2147483647,
   "nullable": true
 };
-function validate337(data, {
+function validate338(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8088,7 +8102,7 @@ function validate337(data, {
       errors++;
     }
   }
-  validate337.errors = vErrors;
+  validate338.errors = vErrors;
   return errors === 0;
 }
 const schema38 = {
@@ -8191,7 +8205,7 @@ const schema155 = {
   "minimum": 0,
   "maximum": 2147483647
 };
-function validate342(data, {
+function validate343(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8267,10 +8281,10 @@ function validate342(data, {
       errors++;
     }
   }
-  validate342.errors = vErrors;
+  validate343.errors = vErrors;
   return errors === 0;
 }
-function validate341(data, {
+function validate342(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8313,21 +8327,21 @@ function validate341(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate342(data[i0], {
+      if (!validate343(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate342.errors : vErrors.concat(validate342.errors);
+        vErrors = vErrors === null ? validate343.errors : vErrors.concat(validate343.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate341.errors = vErrors;
+  validate342.errors = vErrors;
   return errors === 0;
 }
-function validate336(data, {
+function validate337(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8353,13 +8367,13 @@ function validate336(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.runAsUser !== undefined) {
-      if (!validate337(data.runAsUser, {
+      if (!validate338(data.runAsUser, {
         instancePath: instancePath + "/runAsUser",
         parentData: data,
         parentDataProperty: "runAsUser",
         rootData
       })) {
-        vErrors = vErrors === null ? validate337.errors : vErrors.concat(validate337.errors);
+        vErrors = vErrors === null ? validate338.errors : vErrors.concat(validate338.errors);
         errors = vErrors.length;
       }
     }
@@ -8386,18 +8400,18 @@ function validate336(data, {
       }
     }
     if (data.supplementalGroups !== undefined) {
-      if (!validate341(data.supplementalGroups, {
+      if (!validate342(data.supplementalGroups, {
         instancePath: instancePath + "/supplementalGroups",
         parentData: data,
         parentDataProperty: "supplementalGroups",
         rootData
       })) {
-        vErrors = vErrors === null ? validate341.errors : vErrors.concat(validate341.errors);
+        vErrors = vErrors === null ? validate342.errors : vErrors.concat(validate342.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate336.errors = vErrors;
+  validate337.errors = vErrors;
   return errors === 0;
 }
 const schema156 = {
@@ -8502,7 +8516,7 @@ function validate79(data, {
   validate79.errors = vErrors;
   return errors === 0;
 }
-function validate347(data, {
+function validate348(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8560,10 +8574,10 @@ function validate347(data, {
     }
     errors++;
   }
-  validate347.errors = vErrors;
+  validate348.errors = vErrors;
   return errors === 0;
 }
-function validate346(data, {
+function validate347(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8606,18 +8620,18 @@ function validate346(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate347(data[i0], {
+      if (!validate348(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate347.errors : vErrors.concat(validate347.errors);
+        vErrors = vErrors === null ? validate348.errors : vErrors.concat(validate348.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate346.errors = vErrors;
+  validate347.errors = vErrors;
   return errors === 0;
 }
 const schema158 = {
@@ -8724,7 +8738,7 @@ const schema160 = {
   },
   "nullable": true
 };
-function validate356(data, {
+function validate357(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8777,7 +8791,7 @@ function validate356(data, {
       }
     }
   }
-  validate356.errors = vErrors;
+  validate357.errors = vErrors;
   return errors === 0;
 }
 const schema161 = {
@@ -8790,7 +8804,7 @@ const schema161 = {
   },
   "nullable": true
 };
-function validate359(data, {
+function validate360(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8843,7 +8857,7 @@ function validate359(data, {
       }
     }
   }
-  validate359.errors = vErrors;
+  validate360.errors = vErrors;
   return errors === 0;
 }
 const schema162 = {
@@ -8859,7 +8873,7 @@ const schema162 = {
   },
   "nullable": true
 };
-function validate362(data, {
+function validate363(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8923,7 +8937,7 @@ function validate362(data, {
       }
     }
   }
-  validate362.errors = vErrors;
+  validate363.errors = vErrors;
   return errors === 0;
 }
 const schema163 = {
@@ -8943,7 +8957,7 @@ const schema164 = {
   "enum": ["Memory"],
   "nullable": true
 };
-function validate367(data, {
+function validate368(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8983,7 +8997,7 @@ function validate367(data, {
     }
     errors++;
   }
-  validate367.errors = vErrors;
+  validate368.errors = vErrors;
   return errors === 0;
 }
 const schema69 = {
@@ -9036,7 +9050,7 @@ function validate133(data, {
   validate133.errors = vErrors;
   return errors === 0;
 }
-function validate366(data, {
+function validate367(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9062,13 +9076,13 @@ function validate366(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.medium !== undefined) {
-      if (!validate367(data.medium, {
+      if (!validate368(data.medium, {
         instancePath: instancePath + "/medium",
         parentData: data,
         parentDataProperty: "medium",
         rootData
       })) {
-        vErrors = vErrors === null ? validate367.errors : vErrors.concat(validate367.errors);
+        vErrors = vErrors === null ? validate368.errors : vErrors.concat(validate368.errors);
         errors = vErrors.length;
       }
     }
@@ -9084,10 +9098,10 @@ function validate366(data, {
       }
     }
   }
-  validate366.errors = vErrors;
+  validate367.errors = vErrors;
   return errors === 0;
 }
-function validate354(data, {
+function validate355(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9124,46 +9138,46 @@ function validate354(data, {
       }
     }
     if (data.configMap !== undefined) {
-      if (!validate356(data.configMap, {
+      if (!validate357(data.configMap, {
         instancePath: instancePath + "/configMap",
         parentData: data,
         parentDataProperty: "configMap",
         rootData
       })) {
-        vErrors = vErrors === null ? validate356.errors : vErrors.concat(validate356.errors);
+        vErrors = vErrors === null ? validate357.errors : vErrors.concat(validate357.errors);
         errors = vErrors.length;
       }
     }
     if (data.secret !== undefined) {
-      if (!validate359(data.secret, {
+      if (!validate360(data.secret, {
         instancePath: instancePath + "/secret",
         parentData: data,
         parentDataProperty: "secret",
         rootData
       })) {
-        vErrors = vErrors === null ? validate359.errors : vErrors.concat(validate359.errors);
+        vErrors = vErrors === null ? validate360.errors : vErrors.concat(validate360.errors);
         errors = vErrors.length;
       }
     }
     if (data.persistentVolumeClaim !== undefined) {
-      if (!validate362(data.persistentVolumeClaim, {
+      if (!validate363(data.persistentVolumeClaim, {
         instancePath: instancePath + "/persistentVolumeClaim",
         parentData: data,
         parentDataProperty: "persistentVolumeClaim",
         rootData
       })) {
-        vErrors = vErrors === null ? validate362.errors : vErrors.concat(validate362.errors);
+        vErrors = vErrors === null ? validate363.errors : vErrors.concat(validate363.errors);
         errors = vErrors.length;
       }
     }
     if (data.emptyDir !== undefined) {
-      if (!validate366(data.emptyDir, {
+      if (!validate367(data.emptyDir, {
         instancePath: instancePath + "/emptyDir",
         parentData: data,
         parentDataProperty: "emptyDir",
         rootData
       })) {
-        vErrors = vErrors === null ? validate366.errors : vErrors.concat(validate366.errors);
+        vErrors = vErrors === null ? validate367.errors : vErrors.concat(validate367.errors);
         errors = vErrors.length;
       }
     }
@@ -9183,10 +9197,10 @@ function validate354(data, {
     }
     errors++;
   }
-  validate354.errors = vErrors;
+  validate355.errors = vErrors;
   return errors === 0;
 }
-function validate353(data, {
+function validate354(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9229,18 +9243,18 @@ function validate353(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate354(data[i0], {
+      if (!validate355(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate354.errors : vErrors.concat(validate354.errors);
+        vErrors = vErrors === null ? validate355.errors : vErrors.concat(validate355.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate353.errors = vErrors;
+  validate354.errors = vErrors;
   return errors === 0;
 }
 const schema165 = {
@@ -9274,7 +9288,7 @@ const schema167 = {
   "minLength": 2,
   "maxLength": 256
 };
-function validate376(data, {
+function validate377(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9331,7 +9345,7 @@ function validate376(data, {
     }
     errors++;
   }
-  validate376.errors = vErrors;
+  validate377.errors = vErrors;
   return errors === 0;
 }
 const schema168 = {
@@ -9340,7 +9354,7 @@ const schema168 = {
   "maxLength": 256,
   "nullable": true
 };
-function validate378(data, {
+function validate379(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9398,10 +9412,10 @@ function validate378(data, {
       errors++;
     }
   }
-  validate378.errors = vErrors;
+  validate379.errors = vErrors;
   return errors === 0;
 }
-function validate374(data, {
+function validate375(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9454,24 +9468,24 @@ function validate374(data, {
       }
     }
     if (data.mountPath !== undefined) {
-      if (!validate376(data.mountPath, {
+      if (!validate377(data.mountPath, {
         instancePath: instancePath + "/mountPath",
         parentData: data,
         parentDataProperty: "mountPath",
         rootData
       })) {
-        vErrors = vErrors === null ? validate376.errors : vErrors.concat(validate376.errors);
+        vErrors = vErrors === null ? validate377.errors : vErrors.concat(validate377.errors);
         errors = vErrors.length;
       }
     }
     if (data.subPath !== undefined) {
-      if (!validate378(data.subPath, {
+      if (!validate379(data.subPath, {
         instancePath: instancePath + "/subPath",
         parentData: data,
         parentDataProperty: "subPath",
         rootData
       })) {
-        vErrors = vErrors === null ? validate378.errors : vErrors.concat(validate378.errors);
+        vErrors = vErrors === null ? validate379.errors : vErrors.concat(validate379.errors);
         errors = vErrors.length;
       }
     }
@@ -9502,10 +9516,10 @@ function validate374(data, {
     }
     errors++;
   }
-  validate374.errors = vErrors;
+  validate375.errors = vErrors;
   return errors === 0;
 }
-function validate373(data, {
+function validate374(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9548,18 +9562,18 @@ function validate373(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate374(data[i0], {
+      if (!validate375(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate374.errors : vErrors.concat(validate374.errors);
+        vErrors = vErrors === null ? validate375.errors : vErrors.concat(validate375.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate373.errors = vErrors;
+  validate374.errors = vErrors;
   return errors === 0;
 }
 const schema169 = {
@@ -9568,7 +9582,7 @@ const schema169 = {
   "maxLength": 512,
   "nullable": true
 };
-function validate383(data, {
+function validate384(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9626,7 +9640,7 @@ function validate383(data, {
       errors++;
     }
   }
-  validate383.errors = vErrors;
+  validate384.errors = vErrors;
   return errors === 0;
 }
 const schema170 = {
@@ -9634,7 +9648,7 @@ const schema170 = {
   "enum": ["Always", "IfNotPresent", "Never"],
   "nullable": true
 };
-function validate385(data, {
+function validate386(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9674,7 +9688,7 @@ function validate385(data, {
     }
     errors++;
   }
-  validate385.errors = vErrors;
+  validate386.errors = vErrors;
   return errors === 0;
 }
 const schema171 = {
@@ -9694,7 +9708,7 @@ const schema172 = {
     }
   }
 };
-function validate388(data, {
+function validate389(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9746,10 +9760,10 @@ function validate388(data, {
     }
     errors++;
   }
-  validate388.errors = vErrors;
+  validate389.errors = vErrors;
   return errors === 0;
 }
-function validate387(data, {
+function validate388(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9792,18 +9806,18 @@ function validate387(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate388(data[i0], {
+      if (!validate389(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate388.errors : vErrors.concat(validate388.errors);
+        vErrors = vErrors === null ? validate389.errors : vErrors.concat(validate389.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate387.errors = vErrors;
+  validate388.errors = vErrors;
   return errors === 0;
 }
 const schema173 = {
@@ -10031,7 +10045,7 @@ function validate83(data, {
   validate83.errors = vErrors;
   return errors === 0;
 }
-function validate392(data, {
+function validate393(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10079,7 +10093,7 @@ function validate392(data, {
       }
     }
   }
-  validate392.errors = vErrors;
+  validate393.errors = vErrors;
   return errors === 0;
 }
 const schema63 = {
@@ -10228,7 +10242,7 @@ const schema176 = {
   "maxLength": 316,
   "nullable": true
 };
-function validate399(data, {
+function validate400(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10270,7 +10284,7 @@ function validate399(data, {
       errors++;
     }
   }
-  validate399.errors = vErrors;
+  validate400.errors = vErrors;
   return errors === 0;
 }
 const schema177 = {
@@ -10278,7 +10292,7 @@ const schema177 = {
   "enum": ["Exists", "Equal"],
   "nullable": true
 };
-function validate401(data, {
+function validate402(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10318,7 +10332,7 @@ function validate401(data, {
     }
     errors++;
   }
-  validate401.errors = vErrors;
+  validate402.errors = vErrors;
   return errors === 0;
 }
 const schema178 = {
@@ -10326,7 +10340,7 @@ const schema178 = {
   "maxLength": 63,
   "nullable": true
 };
-function validate403(data, {
+function validate404(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10368,7 +10382,7 @@ function validate403(data, {
       errors++;
     }
   }
-  validate403.errors = vErrors;
+  validate404.errors = vErrors;
   return errors === 0;
 }
 const schema179 = {
@@ -10376,7 +10390,7 @@ const schema179 = {
   "enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"],
   "nullable": true
 };
-function validate405(data, {
+function validate406(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10416,7 +10430,7 @@ function validate405(data, {
     }
     errors++;
   }
-  validate405.errors = vErrors;
+  validate406.errors = vErrors;
   return errors === 0;
 }
 const schema67 = {
@@ -10487,7 +10501,7 @@ function validate131(data, {
   validate131.errors = vErrors;
   return errors === 0;
 }
-function validate398(data, {
+function validate399(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10497,46 +10511,46 @@ function validate398(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.key !== undefined) {
-      if (!validate399(data.key, {
+      if (!validate400(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
         rootData
       })) {
-        vErrors = vErrors === null ? validate399.errors : vErrors.concat(validate399.errors);
+        vErrors = vErrors === null ? validate400.errors : vErrors.concat(validate400.errors);
         errors = vErrors.length;
       }
     }
     if (data.operator !== undefined) {
-      if (!validate401(data.operator, {
+      if (!validate402(data.operator, {
         instancePath: instancePath + "/operator",
         parentData: data,
         parentDataProperty: "operator",
         rootData
       })) {
-        vErrors = vErrors === null ? validate401.errors : vErrors.concat(validate401.errors);
+        vErrors = vErrors === null ? validate402.errors : vErrors.concat(validate402.errors);
         errors = vErrors.length;
       }
     }
     if (data.value !== undefined) {
-      if (!validate403(data.value, {
+      if (!validate404(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate403.errors : vErrors.concat(validate403.errors);
+        vErrors = vErrors === null ? validate404.errors : vErrors.concat(validate404.errors);
         errors = vErrors.length;
       }
     }
     if (data.effect !== undefined) {
-      if (!validate405(data.effect, {
+      if (!validate406(data.effect, {
         instancePath: instancePath + "/effect",
         parentData: data,
         parentDataProperty: "effect",
         rootData
       })) {
-        vErrors = vErrors === null ? validate405.errors : vErrors.concat(validate405.errors);
+        vErrors = vErrors === null ? validate406.errors : vErrors.concat(validate406.errors);
         errors = vErrors.length;
       }
     }
@@ -10567,10 +10581,10 @@ function validate398(data, {
     }
     errors++;
   }
-  validate398.errors = vErrors;
+  validate399.errors = vErrors;
   return errors === 0;
 }
-function validate397(data, {
+function validate398(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10613,18 +10627,18 @@ function validate397(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate398(data[i0], {
+      if (!validate399(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate398.errors : vErrors.concat(validate398.errors);
+        vErrors = vErrors === null ? validate399.errors : vErrors.concat(validate399.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate397.errors = vErrors;
+  validate398.errors = vErrors;
   return errors === 0;
 }
 const schema180 = {
@@ -11084,7 +11098,7 @@ function validate91(data, {
   validate91.errors = vErrors;
   return errors === 0;
 }
-function validate413(data, {
+function validate414(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11153,10 +11167,10 @@ function validate413(data, {
     }
     errors++;
   }
-  validate413.errors = vErrors;
+  validate414.errors = vErrors;
   return errors === 0;
 }
-function validate412(data, {
+function validate413(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11198,18 +11212,18 @@ function validate412(data, {
       errors++;
     }
     if (data.nodeSelectorTerms !== undefined) {
-      if (!validate413(data.nodeSelectorTerms, {
+      if (!validate414(data.nodeSelectorTerms, {
         instancePath: instancePath + "/nodeSelectorTerms",
         parentData: data,
         parentDataProperty: "nodeSelectorTerms",
         rootData
       })) {
-        vErrors = vErrors === null ? validate413.errors : vErrors.concat(validate413.errors);
+        vErrors = vErrors === null ? validate414.errors : vErrors.concat(validate414.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate412.errors = vErrors;
+  validate413.errors = vErrors;
   return errors === 0;
 }
 const schema184 = {
@@ -11317,7 +11331,7 @@ function validate104(data, {
   validate104.errors = vErrors;
   return errors === 0;
 }
-function validate418(data, {
+function validate419(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11396,10 +11410,10 @@ function validate418(data, {
     }
     errors++;
   }
-  validate418.errors = vErrors;
+  validate419.errors = vErrors;
   return errors === 0;
 }
-function validate417(data, {
+function validate418(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11442,21 +11456,21 @@ function validate417(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate418(data[i0], {
+      if (!validate419(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate418.errors : vErrors.concat(validate418.errors);
+        vErrors = vErrors === null ? validate419.errors : vErrors.concat(validate419.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate417.errors = vErrors;
+  validate418.errors = vErrors;
   return errors === 0;
 }
-function validate411(data, {
+function validate412(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11482,29 +11496,29 @@ function validate411(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.requiredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate412(data.requiredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate413(data.requiredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/requiredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "requiredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate412.errors : vErrors.concat(validate412.errors);
+        vErrors = vErrors === null ? validate413.errors : vErrors.concat(validate413.errors);
         errors = vErrors.length;
       }
     }
     if (data.preferredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate417(data.preferredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate418(data.preferredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/preferredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "preferredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate417.errors : vErrors.concat(validate417.errors);
+        vErrors = vErrors === null ? validate418.errors : vErrors.concat(validate418.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate411.errors = vErrors;
+  validate412.errors = vErrors;
   return errors === 0;
 }
 const schema58 = {
@@ -12032,7 +12046,7 @@ function validate112(data, {
   validate112.errors = vErrors;
   return errors === 0;
 }
-function validate410(data, {
+function validate411(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12058,13 +12072,13 @@ function validate410(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.nodeAffinity !== undefined) {
-      if (!validate411(data.nodeAffinity, {
+      if (!validate412(data.nodeAffinity, {
         instancePath: instancePath + "/nodeAffinity",
         parentData: data,
         parentDataProperty: "nodeAffinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate411.errors : vErrors.concat(validate411.errors);
+        vErrors = vErrors === null ? validate412.errors : vErrors.concat(validate412.errors);
         errors = vErrors.length;
       }
     }
@@ -12091,7 +12105,7 @@ function validate410(data, {
       }
     }
   }
-  validate410.errors = vErrors;
+  validate411.errors = vErrors;
   return errors === 0;
 }
 const schema186 = {
@@ -12122,7 +12136,7 @@ const schema188 = {
   "maxLength": 4096,
   "nullable": true
 };
-function validate430(data, {
+function validate431(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12164,7 +12178,7 @@ function validate430(data, {
       errors++;
     }
   }
-  validate430.errors = vErrors;
+  validate431.errors = vErrors;
   return errors === 0;
 }
 const schema189 = {
@@ -12289,7 +12303,7 @@ function validate122(data, {
   validate122.errors = vErrors;
   return errors === 0;
 }
-function validate432(data, {
+function validate433(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12337,10 +12351,10 @@ function validate432(data, {
       }
     }
   }
-  validate432.errors = vErrors;
+  validate433.errors = vErrors;
   return errors === 0;
 }
-function validate428(data, {
+function validate429(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12377,24 +12391,24 @@ function validate428(data, {
       }
     }
     if (data.value !== undefined) {
-      if (!validate430(data.value, {
+      if (!validate431(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate430.errors : vErrors.concat(validate430.errors);
+        vErrors = vErrors === null ? validate431.errors : vErrors.concat(validate431.errors);
         errors = vErrors.length;
       }
     }
     if (data.valueFrom !== undefined) {
-      if (!validate432(data.valueFrom, {
+      if (!validate433(data.valueFrom, {
         instancePath: instancePath + "/valueFrom",
         parentData: data,
         parentDataProperty: "valueFrom",
         rootData
       })) {
-        vErrors = vErrors === null ? validate432.errors : vErrors.concat(validate432.errors);
+        vErrors = vErrors === null ? validate433.errors : vErrors.concat(validate433.errors);
         errors = vErrors.length;
       }
     }
@@ -12414,10 +12428,10 @@ function validate428(data, {
     }
     errors++;
   }
-  validate428.errors = vErrors;
+  validate429.errors = vErrors;
   return errors === 0;
 }
-function validate427(data, {
+function validate428(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12460,18 +12474,18 @@ function validate427(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate428(data[i0], {
+      if (!validate429(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate428.errors : vErrors.concat(validate428.errors);
+        vErrors = vErrors === null ? validate429.errors : vErrors.concat(validate429.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate427.errors = vErrors;
+  validate428.errors = vErrors;
   return errors === 0;
 }
 const schema190 = {
@@ -12487,7 +12501,7 @@ const schema191 = {
   "type": "string",
   "maxLength": 4096
 };
-function validate443(data, {
+function validate444(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12528,10 +12542,10 @@ function validate443(data, {
     }
     errors++;
   }
-  validate443.errors = vErrors;
+  validate444.errors = vErrors;
   return errors === 0;
 }
-function validate442(data, {
+function validate443(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12573,21 +12587,21 @@ function validate442(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate443(data[key0], {
+      if (!validate444(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate443.errors : vErrors.concat(validate443.errors);
+        vErrors = vErrors === null ? validate444.errors : vErrors.concat(validate444.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate442.errors = vErrors;
+  validate443.errors = vErrors;
   return errors === 0;
 }
-function validate321(data, {
+function validate322(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12613,13 +12627,13 @@ function validate321(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.nodes !== undefined) {
-      if (!validate322(data.nodes, {
+      if (!validate323(data.nodes, {
         instancePath: instancePath + "/nodes",
         parentData: data,
         parentDataProperty: "nodes",
         rootData
       })) {
-        vErrors = vErrors === null ? validate322.errors : vErrors.concat(validate322.errors);
+        vErrors = vErrors === null ? validate323.errors : vErrors.concat(validate323.errors);
         errors = vErrors.length;
       }
     }
@@ -12635,101 +12649,101 @@ function validate321(data, {
       }
     }
     if (data.topologySpreadConstraints !== undefined) {
-      if (!validate325(data.topologySpreadConstraints, {
+      if (!validate326(data.topologySpreadConstraints, {
         instancePath: instancePath + "/topologySpreadConstraints",
         parentData: data,
         parentDataProperty: "topologySpreadConstraints",
         rootData
       })) {
-        vErrors = vErrors === null ? validate325.errors : vErrors.concat(validate325.errors);
+        vErrors = vErrors === null ? validate326.errors : vErrors.concat(validate326.errors);
         errors = vErrors.length;
       }
     }
     if (data.securityContext !== undefined) {
-      if (!validate336(data.securityContext, {
+      if (!validate337(data.securityContext, {
         instancePath: instancePath + "/securityContext",
         parentData: data,
         parentDataProperty: "securityContext",
         rootData
       })) {
-        vErrors = vErrors === null ? validate336.errors : vErrors.concat(validate336.errors);
+        vErrors = vErrors === null ? validate337.errors : vErrors.concat(validate337.errors);
         errors = vErrors.length;
       }
     }
     if (data.envFrom !== undefined) {
-      if (!validate346(data.envFrom, {
+      if (!validate347(data.envFrom, {
         instancePath: instancePath + "/envFrom",
         parentData: data,
         parentDataProperty: "envFrom",
         rootData
       })) {
-        vErrors = vErrors === null ? validate346.errors : vErrors.concat(validate346.errors);
+        vErrors = vErrors === null ? validate347.errors : vErrors.concat(validate347.errors);
         errors = vErrors.length;
       }
     }
     if (data.volumes !== undefined) {
-      if (!validate353(data.volumes, {
+      if (!validate354(data.volumes, {
         instancePath: instancePath + "/volumes",
         parentData: data,
         parentDataProperty: "volumes",
         rootData
       })) {
-        vErrors = vErrors === null ? validate353.errors : vErrors.concat(validate353.errors);
+        vErrors = vErrors === null ? validate354.errors : vErrors.concat(validate354.errors);
         errors = vErrors.length;
       }
     }
     if (data.volumeMounts !== undefined) {
-      if (!validate373(data.volumeMounts, {
+      if (!validate374(data.volumeMounts, {
         instancePath: instancePath + "/volumeMounts",
         parentData: data,
         parentDataProperty: "volumeMounts",
         rootData
       })) {
-        vErrors = vErrors === null ? validate373.errors : vErrors.concat(validate373.errors);
+        vErrors = vErrors === null ? validate374.errors : vErrors.concat(validate374.errors);
         errors = vErrors.length;
       }
     }
     if (data.image !== undefined) {
-      if (!validate383(data.image, {
+      if (!validate384(data.image, {
         instancePath: instancePath + "/image",
         parentData: data,
         parentDataProperty: "image",
         rootData
       })) {
-        vErrors = vErrors === null ? validate383.errors : vErrors.concat(validate383.errors);
+        vErrors = vErrors === null ? validate384.errors : vErrors.concat(validate384.errors);
         errors = vErrors.length;
       }
     }
     if (data.imagePullPolicy !== undefined) {
-      if (!validate385(data.imagePullPolicy, {
+      if (!validate386(data.imagePullPolicy, {
         instancePath: instancePath + "/imagePullPolicy",
         parentData: data,
         parentDataProperty: "imagePullPolicy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate385.errors : vErrors.concat(validate385.errors);
+        vErrors = vErrors === null ? validate386.errors : vErrors.concat(validate386.errors);
         errors = vErrors.length;
       }
     }
     if (data.imagePullSecrets !== undefined) {
-      if (!validate387(data.imagePullSecrets, {
+      if (!validate388(data.imagePullSecrets, {
         instancePath: instancePath + "/imagePullSecrets",
         parentData: data,
         parentDataProperty: "imagePullSecrets",
         rootData
       })) {
-        vErrors = vErrors === null ? validate387.errors : vErrors.concat(validate387.errors);
+        vErrors = vErrors === null ? validate388.errors : vErrors.concat(validate388.errors);
         errors = vErrors.length;
       }
     }
     if (data.resources !== undefined) {
-      if (!validate392(data.resources, {
+      if (!validate393(data.resources, {
         instancePath: instancePath + "/resources",
         parentData: data,
         parentDataProperty: "resources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate392.errors : vErrors.concat(validate392.errors);
+        vErrors = vErrors === null ? validate393.errors : vErrors.concat(validate393.errors);
         errors = vErrors.length;
       }
     }
@@ -12745,35 +12759,35 @@ function validate321(data, {
       }
     }
     if (data.tolerations !== undefined) {
-      if (!validate397(data.tolerations, {
+      if (!validate398(data.tolerations, {
         instancePath: instancePath + "/tolerations",
         parentData: data,
         parentDataProperty: "tolerations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate397.errors : vErrors.concat(validate397.errors);
+        vErrors = vErrors === null ? validate398.errors : vErrors.concat(validate398.errors);
         errors = vErrors.length;
       }
     }
     if (data.affinity !== undefined) {
-      if (!validate410(data.affinity, {
+      if (!validate411(data.affinity, {
         instancePath: instancePath + "/affinity",
         parentData: data,
         parentDataProperty: "affinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate410.errors : vErrors.concat(validate410.errors);
+        vErrors = vErrors === null ? validate411.errors : vErrors.concat(validate411.errors);
         errors = vErrors.length;
       }
     }
     if (data.env !== undefined) {
-      if (!validate427(data.env, {
+      if (!validate428(data.env, {
         instancePath: instancePath + "/env",
         parentData: data,
         parentDataProperty: "env",
         rootData
       })) {
-        vErrors = vErrors === null ? validate427.errors : vErrors.concat(validate427.errors);
+        vErrors = vErrors === null ? validate428.errors : vErrors.concat(validate428.errors);
         errors = vErrors.length;
       }
     }
@@ -12822,18 +12836,18 @@ function validate321(data, {
       }
     }
     if (data.podAnnotations !== undefined) {
-      if (!validate442(data.podAnnotations, {
+      if (!validate443(data.podAnnotations, {
         instancePath: instancePath + "/podAnnotations",
         parentData: data,
         parentDataProperty: "podAnnotations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate442.errors : vErrors.concat(validate442.errors);
+        vErrors = vErrors === null ? validate443.errors : vErrors.concat(validate443.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate321.errors = vErrors;
+  validate322.errors = vErrors;
   return errors === 0;
 }
 const schema192 = {
@@ -12842,7 +12856,7 @@ const schema192 = {
   "maxLength": 63,
   "nullable": true
 };
-function validate447(data, {
+function validate448(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12900,7 +12914,7 @@ function validate447(data, {
       errors++;
     }
   }
-  validate447.errors = vErrors;
+  validate448.errors = vErrors;
   return errors === 0;
 }
 const schema193 = {
@@ -12911,7 +12925,7 @@ const schema193 = {
   "maximum": 100,
   "nullable": true
 };
-function validate450(data, {
+function validate451(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12987,7 +13001,7 @@ function validate450(data, {
       errors++;
     }
   }
-  validate450.errors = vErrors;
+  validate451.errors = vErrors;
   return errors === 0;
 }
 const schema64 = {
@@ -13286,57 +13300,57 @@ function validate150(data, {
       }
     }
     if (data.acceptance !== undefined) {
-      if (!validate297(data.acceptance, {
+      if (!validate298(data.acceptance, {
         instancePath: instancePath + "/acceptance",
         parentData: data,
         parentDataProperty: "acceptance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate297.errors : vErrors.concat(validate297.errors);
+        vErrors = vErrors === null ? validate298.errors : vErrors.concat(validate298.errors);
         errors = vErrors.length;
       }
     }
     if (data.output !== undefined) {
-      if (!validate303(data.output, {
+      if (!validate304(data.output, {
         instancePath: instancePath + "/output",
         parentData: data,
         parentDataProperty: "output",
         rootData
       })) {
-        vErrors = vErrors === null ? validate303.errors : vErrors.concat(validate303.errors);
+        vErrors = vErrors === null ? validate304.errors : vErrors.concat(validate304.errors);
         errors = vErrors.length;
       }
     }
     if (data.sources !== undefined) {
-      if (!validate306(data.sources, {
+      if (!validate307(data.sources, {
         instancePath: instancePath + "/sources",
         parentData: data,
         parentDataProperty: "sources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate306.errors : vErrors.concat(validate306.errors);
+        vErrors = vErrors === null ? validate307.errors : vErrors.concat(validate307.errors);
         errors = vErrors.length;
       }
     }
     if (data.trainer !== undefined) {
-      if (!validate321(data.trainer, {
+      if (!validate322(data.trainer, {
         instancePath: instancePath + "/trainer",
         parentData: data,
         parentDataProperty: "trainer",
         rootData
       })) {
-        vErrors = vErrors === null ? validate321.errors : vErrors.concat(validate321.errors);
+        vErrors = vErrors === null ? validate322.errors : vErrors.concat(validate322.errors);
         errors = vErrors.length;
       }
     }
     if (data.queueName !== undefined) {
-      if (!validate447(data.queueName, {
+      if (!validate448(data.queueName, {
         instancePath: instancePath + "/queueName",
         parentData: data,
         parentDataProperty: "queueName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate447.errors : vErrors.concat(validate447.errors);
+        vErrors = vErrors === null ? validate448.errors : vErrors.concat(validate448.errors);
         errors = vErrors.length;
       }
     }
@@ -13352,13 +13366,13 @@ function validate150(data, {
       }
     }
     if (data.backoffLimit !== undefined) {
-      if (!validate450(data.backoffLimit, {
+      if (!validate451(data.backoffLimit, {
         instancePath: instancePath + "/backoffLimit",
         parentData: data,
         parentDataProperty: "backoffLimit",
         rootData
       })) {
-        vErrors = vErrors === null ? validate450.errors : vErrors.concat(validate450.errors);
+        vErrors = vErrors === null ? validate451.errors : vErrors.concat(validate451.errors);
         errors = vErrors.length;
       }
     }
@@ -13490,6 +13504,9 @@ const schema194 = {
     "latency": {
       "$ref": "6JObN9s7z6g7LfHESRn3dskES0FBESDaYE7AXxoxzc"
     },
+    "images": {
+      "$ref": "OLgpTKhJusVHksv8WFbTnHLZf2UWdRbk2kIW5jDffco"
+    },
     "fid": {
       "$ref": "DDj7dhmUSyqEZjL4DAcotAfLVyfoTFveRWRymsyaQ"
     },
@@ -13504,7 +13521,7 @@ const schema195 = {
   "format": "int64",
   "nullable": true
 };
-function validate459(data, {
+function validate460(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13546,7 +13563,7 @@ function validate459(data, {
       errors++;
     }
   }
-  validate459.errors = vErrors;
+  validate460.errors = vErrors;
   return errors === 0;
 }
 const schema196 = {
@@ -13554,7 +13571,7 @@ const schema196 = {
   "enum": ["Pending", "Running", "Suspended", "Succeeded", "Failed"],
   "nullable": true
 };
-function validate461(data, {
+function validate462(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13594,7 +13611,7 @@ function validate461(data, {
     }
     errors++;
   }
-  validate461.errors = vErrors;
+  validate462.errors = vErrors;
   return errors === 0;
 }
 const schema66 = {
@@ -13684,7 +13701,7 @@ const schema199 = {
   "type": "string",
   "maxLength": 64
 };
-function validate467(data, {
+function validate468(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13725,14 +13742,14 @@ function validate467(data, {
     }
     errors++;
   }
-  validate467.errors = vErrors;
+  validate468.errors = vErrors;
   return errors === 0;
 }
 const schema200 = {
   "type": "string",
   "enum": ["True", "False", "Unknown"]
 };
-function validate469(data, {
+function validate470(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13772,14 +13789,14 @@ function validate469(data, {
     }
     errors++;
   }
-  validate469.errors = vErrors;
+  validate470.errors = vErrors;
   return errors === 0;
 }
 const schema201 = {
   "type": "string",
   "format": "date-time"
 };
-function validate472(data, {
+function validate473(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13820,14 +13837,14 @@ function validate472(data, {
     }
     errors++;
   }
-  validate472.errors = vErrors;
+  validate473.errors = vErrors;
   return errors === 0;
 }
 const schema202 = {
   "type": "string",
   "maxLength": 2048
 };
-function validate475(data, {
+function validate476(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13868,10 +13885,10 @@ function validate475(data, {
     }
     errors++;
   }
-  validate475.errors = vErrors;
+  validate476.errors = vErrors;
   return errors === 0;
 }
-function validate466(data, {
+function validate467(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13961,24 +13978,24 @@ function validate466(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate467(data.type, {
+      if (!validate468(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate467.errors : vErrors.concat(validate467.errors);
+        vErrors = vErrors === null ? validate468.errors : vErrors.concat(validate468.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate469(data.status, {
+      if (!validate470(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate469.errors : vErrors.concat(validate469.errors);
+        vErrors = vErrors === null ? validate470.errors : vErrors.concat(validate470.errors);
         errors = vErrors.length;
       }
     }
@@ -13994,13 +14011,13 @@ function validate466(data, {
       }
     }
     if (data.lastTransitionTime !== undefined) {
-      if (!validate472(data.lastTransitionTime, {
+      if (!validate473(data.lastTransitionTime, {
         instancePath: instancePath + "/lastTransitionTime",
         parentData: data,
         parentDataProperty: "lastTransitionTime",
         rootData
       })) {
-        vErrors = vErrors === null ? validate472.errors : vErrors.concat(validate472.errors);
+        vErrors = vErrors === null ? validate473.errors : vErrors.concat(validate473.errors);
         errors = vErrors.length;
       }
     }
@@ -14016,13 +14033,13 @@ function validate466(data, {
       }
     }
     if (data.message !== undefined) {
-      if (!validate475(data.message, {
+      if (!validate476(data.message, {
         instancePath: instancePath + "/message",
         parentData: data,
         parentDataProperty: "message",
         rootData
       })) {
-        vErrors = vErrors === null ? validate475.errors : vErrors.concat(validate475.errors);
+        vErrors = vErrors === null ? validate476.errors : vErrors.concat(validate476.errors);
         errors = vErrors.length;
       }
     }
@@ -14042,10 +14059,10 @@ function validate466(data, {
     }
     errors++;
   }
-  validate466.errors = vErrors;
+  validate467.errors = vErrors;
   return errors === 0;
 }
-function validate465(data, {
+function validate466(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14088,18 +14105,18 @@ function validate465(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate466(data[i0], {
+      if (!validate467(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate466.errors : vErrors.concat(validate466.errors);
+        vErrors = vErrors === null ? validate467.errors : vErrors.concat(validate467.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate465.errors = vErrors;
+  validate466.errors = vErrors;
   return errors === 0;
 }
 const schema203 = {
@@ -14177,7 +14194,7 @@ function validate137(data, {
   validate137.errors = vErrors;
   return errors === 0;
 }
-function validate480(data, {
+function validate481(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14269,7 +14286,7 @@ function validate480(data, {
       }
     }
   }
-  validate480.errors = vErrors;
+  validate481.errors = vErrors;
   return errors === 0;
 }
 const schema204 = {
@@ -14423,7 +14440,7 @@ const schema207 = {
   "format": "int64",
   "minimum": 0
 };
-function validate506(data, {
+function validate507(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14482,10 +14499,10 @@ function validate506(data, {
       errors++;
     }
   }
-  validate506.errors = vErrors;
+  validate507.errors = vErrors;
   return errors === 0;
 }
-function validate505(data, {
+function validate506(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14511,13 +14528,13 @@ function validate505(data, {
       errors++;
     }
     if (data.step !== undefined) {
-      if (!validate506(data.step, {
+      if (!validate507(data.step, {
         instancePath: instancePath + "/step",
         parentData: data,
         parentDataProperty: "step",
         rootData
       })) {
-        vErrors = vErrors === null ? validate506.errors : vErrors.concat(validate506.errors);
+        vErrors = vErrors === null ? validate507.errors : vErrors.concat(validate507.errors);
         errors = vErrors.length;
       }
     }
@@ -14559,10 +14576,10 @@ function validate505(data, {
     }
     errors++;
   }
-  validate505.errors = vErrors;
+  validate506.errors = vErrors;
   return errors === 0;
 }
-function validate504(data, {
+function validate505(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14605,21 +14622,21 @@ function validate504(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate505(data[i0], {
+      if (!validate506(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate505.errors : vErrors.concat(validate505.errors);
+        vErrors = vErrors === null ? validate506.errors : vErrors.concat(validate506.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate504.errors = vErrors;
+  validate505.errors = vErrors;
   return errors === 0;
 }
-function validate488(data, {
+function validate489(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14810,18 +14827,18 @@ function validate488(data, {
       }
     }
     if (data.history !== undefined) {
-      if (!validate504(data.history, {
+      if (!validate505(data.history, {
         instancePath: instancePath + "/history",
         parentData: data,
         parentDataProperty: "history",
         rootData
       })) {
-        vErrors = vErrors === null ? validate504.errors : vErrors.concat(validate504.errors);
+        vErrors = vErrors === null ? validate505.errors : vErrors.concat(validate505.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate488.errors = vErrors;
+  validate489.errors = vErrors;
   return errors === 0;
 }
 const schema208 = {
@@ -14836,7 +14853,7 @@ const schema208 = {
   },
   "nullable": true
 };
-function validate513(data, {
+function validate514(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14884,7 +14901,7 @@ function validate513(data, {
       }
     }
   }
-  validate513.errors = vErrors;
+  validate514.errors = vErrors;
   return errors === 0;
 }
 const schema209 = {
@@ -14958,7 +14975,7 @@ function validate136(data, {
   validate136.errors = vErrors;
   return errors === 0;
 }
-function validate517(data, {
+function validate518(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15039,7 +15056,7 @@ function validate517(data, {
       }
     }
   }
-  validate517.errors = vErrors;
+  validate518.errors = vErrors;
   return errors === 0;
 }
 const schema210 = {
@@ -15116,7 +15133,7 @@ function validate138(data, {
   validate138.errors = vErrors;
   return errors === 0;
 }
-function validate524(data, {
+function validate525(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15208,7 +15225,7 @@ function validate524(data, {
       }
     }
   }
-  validate524.errors = vErrors;
+  validate525.errors = vErrors;
   return errors === 0;
 }
 const schema211 = {
@@ -15241,7 +15258,7 @@ const schema213 = {
   "type": "string",
   "maxLength": 1024
 };
-function validate534(data, {
+function validate535(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15282,7 +15299,7 @@ function validate534(data, {
     }
     errors++;
   }
-  validate534.errors = vErrors;
+  validate535.errors = vErrors;
   return errors === 0;
 }
 const schema214 = {
@@ -15290,7 +15307,7 @@ const schema214 = {
   "maxLength": 256,
   "nullable": true
 };
-function validate537(data, {
+function validate538(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15332,10 +15349,10 @@ function validate537(data, {
       errors++;
     }
   }
-  validate537.errors = vErrors;
+  validate538.errors = vErrors;
   return errors === 0;
 }
-function validate533(data, {
+function validate534(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15361,13 +15378,13 @@ function validate533(data, {
       errors++;
     }
     if (data.uri !== undefined) {
-      if (!validate534(data.uri, {
+      if (!validate535(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate534.errors : vErrors.concat(validate534.errors);
+        vErrors = vErrors === null ? validate535.errors : vErrors.concat(validate535.errors);
         errors = vErrors.length;
       }
     }
@@ -15383,13 +15400,13 @@ function validate533(data, {
       }
     }
     if (data.revision !== undefined) {
-      if (!validate537(data.revision, {
+      if (!validate538(data.revision, {
         instancePath: instancePath + "/revision",
         parentData: data,
         parentDataProperty: "revision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate537.errors : vErrors.concat(validate537.errors);
+        vErrors = vErrors === null ? validate538.errors : vErrors.concat(validate538.errors);
         errors = vErrors.length;
       }
     }
@@ -15420,10 +15437,10 @@ function validate533(data, {
     }
     errors++;
   }
-  validate533.errors = vErrors;
+  validate534.errors = vErrors;
   return errors === 0;
 }
-function validate532(data, {
+function validate533(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15466,18 +15483,18 @@ function validate532(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate533(data[i0], {
+      if (!validate534(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate533.errors : vErrors.concat(validate533.errors);
+        vErrors = vErrors === null ? validate534.errors : vErrors.concat(validate534.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate532.errors = vErrors;
+  validate533.errors = vErrors;
   return errors === 0;
 }
 const schema215 = {
@@ -15495,7 +15512,7 @@ const schema215 = {
   },
   "nullable": true
 };
-function validate542(data, {
+function validate543(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15554,7 +15571,7 @@ function validate542(data, {
       }
     }
   }
-  validate542.errors = vErrors;
+  validate543.errors = vErrors;
   return errors === 0;
 }
 const schema216 = {
@@ -15587,7 +15604,7 @@ const schema216 = {
   },
   "nullable": true
 };
-function validate547(data, {
+function validate548(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15701,7 +15718,7 @@ function validate547(data, {
       }
     }
   }
-  validate547.errors = vErrors;
+  validate548.errors = vErrors;
   return errors === 0;
 }
 const schema217 = {
@@ -15728,7 +15745,7 @@ const schema217 = {
   },
   "nullable": true
 };
-function validate557(data, {
+function validate558(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15820,7 +15837,7 @@ function validate557(data, {
       }
     }
   }
-  validate557.errors = vErrors;
+  validate558.errors = vErrors;
   return errors === 0;
 }
 const schema218 = {
@@ -15948,7 +15965,7 @@ function validate140(data, {
   validate140.errors = vErrors;
   return errors === 0;
 }
-function validate565(data, {
+function validate566(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -16040,10 +16057,164 @@ function validate565(data, {
       }
     }
   }
-  validate565.errors = vErrors;
+  validate566.errors = vErrors;
   return errors === 0;
 }
 const schema219 = {
+  "type": "object",
+  "properties": {
+    "compared": {
+      "$ref": "ITjqUtBxFMhIL0CCAFrAl6QqD4mS4WHHo1GQBLww"
+    },
+    "psnr": {
+      "$ref": "lvJcanQKOOUI4YUcAd2HiflgZOWHMlj7g91qVTSokHs"
+    },
+    "ssim": {
+      "$ref": "lvJcanQKOOUI4YUcAd2HiflgZOWHMlj7g91qVTSokHs"
+    },
+    "clip": {
+      "$ref": "7XISYzWHd7tobdKdANi1amXwzOtkkZyCLKPEIIeuQWU"
+    }
+  },
+  "nullable": true
+};
+const schema220 = {
+  "type": "object",
+  "properties": {
+    "dense": {
+      "$ref": "lvJcanQKOOUI4YUcAd2HiflgZOWHMlj7g91qVTSokHs"
+    },
+    "sparse": {
+      "$ref": "lvJcanQKOOUI4YUcAd2HiflgZOWHMlj7g91qVTSokHs"
+    }
+  },
+  "nullable": true
+};
+function validate578(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.dense !== undefined) {
+      if (!validate133(data.dense, {
+        instancePath: instancePath + "/dense",
+        parentData: data,
+        parentDataProperty: "dense",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.sparse !== undefined) {
+      if (!validate133(data.sparse, {
+        instancePath: instancePath + "/sparse",
+        parentData: data,
+        parentDataProperty: "sparse",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate578.errors = vErrors;
+  return errors === 0;
+}
+function validate574(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (!(data && typeof data == "object" && !Array.isArray(data)) && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "object"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (data && typeof data == "object" && !Array.isArray(data)) {
+    if (data.compared !== undefined) {
+      if (!validate137(data.compared, {
+        instancePath: instancePath + "/compared",
+        parentData: data,
+        parentDataProperty: "compared",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.psnr !== undefined) {
+      if (!validate133(data.psnr, {
+        instancePath: instancePath + "/psnr",
+        parentData: data,
+        parentDataProperty: "psnr",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.ssim !== undefined) {
+      if (!validate133(data.ssim, {
+        instancePath: instancePath + "/ssim",
+        parentData: data,
+        parentDataProperty: "ssim",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.clip !== undefined) {
+      if (!validate578(data.clip, {
+        instancePath: instancePath + "/clip",
+        parentData: data,
+        parentDataProperty: "clip",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate578.errors : vErrors.concat(validate578.errors);
+        errors = vErrors.length;
+      }
+    }
+  }
+  validate574.errors = vErrors;
+  return errors === 0;
+}
+const schema221 = {
   "type": "object",
   "properties": {
     "metric": {
@@ -16100,7 +16271,7 @@ const schema219 = {
   },
   "nullable": true
 };
-const schema220 = {
+const schema222 = {
   "type": "array",
   "maxItems": 3,
   "items": {
@@ -16108,7 +16279,7 @@ const schema220 = {
   },
   "nullable": true
 };
-const schema221 = {
+const schema223 = {
   "type": "object",
   "required": ["precision"],
   "properties": {
@@ -16126,11 +16297,11 @@ const schema221 = {
     }
   }
 };
-const schema222 = {
+const schema224 = {
   "type": "string",
   "maxLength": 8
 };
-function validate590(data, {
+function validate600(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -16171,10 +16342,10 @@ function validate590(data, {
     }
     errors++;
   }
-  validate590.errors = vErrors;
+  validate600.errors = vErrors;
   return errors === 0;
 }
-function validate589(data, {
+function validate599(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -16200,13 +16371,13 @@ function validate589(data, {
       errors++;
     }
     if (data.precision !== undefined) {
-      if (!validate590(data.precision, {
+      if (!validate600(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate590.errors : vErrors.concat(validate590.errors);
+        vErrors = vErrors === null ? validate600.errors : vErrors.concat(validate600.errors);
         errors = vErrors.length;
       }
     }
@@ -16259,10 +16430,10 @@ function validate589(data, {
     }
     errors++;
   }
-  validate589.errors = vErrors;
+  validate599.errors = vErrors;
   return errors === 0;
 }
-function validate588(data, {
+function validate598(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -16305,21 +16476,21 @@ function validate588(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate589(data[i0], {
+      if (!validate599(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate589.errors : vErrors.concat(validate589.errors);
+        vErrors = vErrors === null ? validate599.errors : vErrors.concat(validate599.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate588.errors = vErrors;
+  validate598.errors = vErrors;
   return errors === 0;
 }
-function validate573(data, {
+function validate583(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -16499,13 +16670,13 @@ function validate573(data, {
       }
     }
     if (data.served !== undefined) {
-      if (!validate588(data.served, {
+      if (!validate598(data.served, {
         instancePath: instancePath + "/served",
         parentData: data,
         parentDataProperty: "served",
         rootData
       })) {
-        vErrors = vErrors === null ? validate588.errors : vErrors.concat(validate588.errors);
+        vErrors = vErrors === null ? validate598.errors : vErrors.concat(validate598.errors);
         errors = vErrors.length;
       }
     }
@@ -16532,10 +16703,10 @@ function validate573(data, {
       }
     }
   }
-  validate573.errors = vErrors;
+  validate583.errors = vErrors;
   return errors === 0;
 }
-const schema223 = {
+const schema225 = {
   "type": "object",
   "properties": {
     "uri": {
@@ -16556,7 +16727,7 @@ const schema223 = {
   },
   "nullable": true
 };
-function validate600(data, {
+function validate610(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -16637,10 +16808,10 @@ function validate600(data, {
       }
     }
   }
-  validate600.errors = vErrors;
+  validate610.errors = vErrors;
   return errors === 0;
 }
-function validate458(data, {
+function validate459(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -16666,24 +16837,24 @@ function validate458(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.observedGeneration !== undefined) {
-      if (!validate459(data.observedGeneration, {
+      if (!validate460(data.observedGeneration, {
         instancePath: instancePath + "/observedGeneration",
         parentData: data,
         parentDataProperty: "observedGeneration",
         rootData
       })) {
-        vErrors = vErrors === null ? validate459.errors : vErrors.concat(validate459.errors);
+        vErrors = vErrors === null ? validate460.errors : vErrors.concat(validate460.errors);
         errors = vErrors.length;
       }
     }
     if (data.phase !== undefined) {
-      if (!validate461(data.phase, {
+      if (!validate462(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate461.errors : vErrors.concat(validate461.errors);
+        vErrors = vErrors === null ? validate462.errors : vErrors.concat(validate462.errors);
         errors = vErrors.length;
       }
     }
@@ -16710,13 +16881,13 @@ function validate458(data, {
       }
     }
     if (data.conditions !== undefined) {
-      if (!validate465(data.conditions, {
+      if (!validate466(data.conditions, {
         instancePath: instancePath + "/conditions",
         parentData: data,
         parentDataProperty: "conditions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate465.errors : vErrors.concat(validate465.errors);
+        vErrors = vErrors === null ? validate466.errors : vErrors.concat(validate466.errors);
         errors = vErrors.length;
       }
     }
@@ -16732,139 +16903,150 @@ function validate458(data, {
       }
     }
     if (data.attempts !== undefined) {
-      if (!validate480(data.attempts, {
+      if (!validate481(data.attempts, {
         instancePath: instancePath + "/attempts",
         parentData: data,
         parentDataProperty: "attempts",
         rootData
       })) {
-        vErrors = vErrors === null ? validate480.errors : vErrors.concat(validate480.errors);
+        vErrors = vErrors === null ? validate481.errors : vErrors.concat(validate481.errors);
         errors = vErrors.length;
       }
     }
     if (data.progress !== undefined) {
-      if (!validate488(data.progress, {
+      if (!validate489(data.progress, {
         instancePath: instancePath + "/progress",
         parentData: data,
         parentDataProperty: "progress",
         rootData
       })) {
-        vErrors = vErrors === null ? validate488.errors : vErrors.concat(validate488.errors);
+        vErrors = vErrors === null ? validate489.errors : vErrors.concat(validate489.errors);
         errors = vErrors.length;
       }
     }
     if (data.best !== undefined) {
-      if (!validate513(data.best, {
+      if (!validate514(data.best, {
         instancePath: instancePath + "/best",
         parentData: data,
         parentDataProperty: "best",
         rootData
       })) {
-        vErrors = vErrors === null ? validate513.errors : vErrors.concat(validate513.errors);
+        vErrors = vErrors === null ? validate514.errors : vErrors.concat(validate514.errors);
         errors = vErrors.length;
       }
     }
     if (data.rollback !== undefined) {
-      if (!validate517(data.rollback, {
+      if (!validate518(data.rollback, {
         instancePath: instancePath + "/rollback",
         parentData: data,
         parentDataProperty: "rollback",
         rootData
       })) {
-        vErrors = vErrors === null ? validate517.errors : vErrors.concat(validate517.errors);
+        vErrors = vErrors === null ? validate518.errors : vErrors.concat(validate518.errors);
         errors = vErrors.length;
       }
     }
     if (data.trainer !== undefined) {
-      if (!validate524(data.trainer, {
+      if (!validate525(data.trainer, {
         instancePath: instancePath + "/trainer",
         parentData: data,
         parentDataProperty: "trainer",
         rootData
       })) {
-        vErrors = vErrors === null ? validate524.errors : vErrors.concat(validate524.errors);
+        vErrors = vErrors === null ? validate525.errors : vErrors.concat(validate525.errors);
         errors = vErrors.length;
       }
     }
     if (data.sources !== undefined) {
-      if (!validate532(data.sources, {
+      if (!validate533(data.sources, {
         instancePath: instancePath + "/sources",
         parentData: data,
         parentDataProperty: "sources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate532.errors : vErrors.concat(validate532.errors);
+        vErrors = vErrors === null ? validate533.errors : vErrors.concat(validate533.errors);
         errors = vErrors.length;
       }
     }
     if (data.checkpoint !== undefined) {
-      if (!validate542(data.checkpoint, {
+      if (!validate543(data.checkpoint, {
         instancePath: instancePath + "/checkpoint",
         parentData: data,
         parentDataProperty: "checkpoint",
         rootData
       })) {
-        vErrors = vErrors === null ? validate542.errors : vErrors.concat(validate542.errors);
+        vErrors = vErrors === null ? validate543.errors : vErrors.concat(validate543.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparsity !== undefined) {
-      if (!validate547(data.sparsity, {
+      if (!validate548(data.sparsity, {
         instancePath: instancePath + "/sparsity",
         parentData: data,
         parentDataProperty: "sparsity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate547.errors : vErrors.concat(validate547.errors);
+        vErrors = vErrors === null ? validate548.errors : vErrors.concat(validate548.errors);
         errors = vErrors.length;
       }
     }
     if (data.macs !== undefined) {
-      if (!validate557(data.macs, {
+      if (!validate558(data.macs, {
         instancePath: instancePath + "/macs",
         parentData: data,
         parentDataProperty: "macs",
         rootData
       })) {
-        vErrors = vErrors === null ? validate557.errors : vErrors.concat(validate557.errors);
+        vErrors = vErrors === null ? validate558.errors : vErrors.concat(validate558.errors);
         errors = vErrors.length;
       }
     }
     if (data.latency !== undefined) {
-      if (!validate565(data.latency, {
+      if (!validate566(data.latency, {
         instancePath: instancePath + "/latency",
         parentData: data,
         parentDataProperty: "latency",
         rootData
       })) {
-        vErrors = vErrors === null ? validate565.errors : vErrors.concat(validate565.errors);
+        vErrors = vErrors === null ? validate566.errors : vErrors.concat(validate566.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.images !== undefined) {
+      if (!validate574(data.images, {
+        instancePath: instancePath + "/images",
+        parentData: data,
+        parentDataProperty: "images",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate574.errors : vErrors.concat(validate574.errors);
         errors = vErrors.length;
       }
     }
     if (data.fid !== undefined) {
-      if (!validate573(data.fid, {
+      if (!validate583(data.fid, {
         instancePath: instancePath + "/fid",
         parentData: data,
         parentDataProperty: "fid",
         rootData
       })) {
-        vErrors = vErrors === null ? validate573.errors : vErrors.concat(validate573.errors);
+        vErrors = vErrors === null ? validate583.errors : vErrors.concat(validate583.errors);
         errors = vErrors.length;
       }
     }
     if (data.model !== undefined) {
-      if (!validate600(data.model, {
+      if (!validate610(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate600.errors : vErrors.concat(validate600.errors);
+        vErrors = vErrors === null ? validate610.errors : vErrors.concat(validate610.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate458.errors = vErrors;
+  validate459.errors = vErrors;
   return errors === 0;
 }
 function validate141(data, {
@@ -16970,13 +17152,13 @@ function validate141(data, {
       }
     }
     if (data.status !== undefined) {
-      if (!validate458(data.status, {
+      if (!validate459(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate458.errors : vErrors.concat(validate458.errors);
+        vErrors = vErrors === null ? validate459.errors : vErrors.concat(validate459.errors);
         errors = vErrors.length;
       }
     }

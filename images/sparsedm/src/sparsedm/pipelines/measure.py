@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from sparsedm.decimals import decimal
 from sparsedm.errors import ConfigError
+from sparsedm.measure.clip import ClipScore
 from sparsedm.measure.evaluator import Evaluator, Measurement, OnWork, Plan, image_seeds
 from sparsedm.models.precision import DTYPES
 from sparsedm.pipelines.call import Drawing, check_callable, draw
@@ -75,8 +76,10 @@ class PipelineEvaluator(Evaluator):
         extractor_path: Path,
         device: torch.device,
         metric: str,
+        clip: ClipScore | None = None,
     ) -> None:
-        self.folder, self.prompts, self.drawing = folder, prompts, drawing
+        """`clip` scores images against their prompts, where it is given."""
+        self.folder, self.prompts, self.drawing, self.clip = folder, prompts, drawing, clip
         self._paces: list[float] = []
         super().__init__(Drawn(self._side(plan, device)), plan, extractor_path, device, metric=metric)
         self.captions_source = "evaluation-data"
@@ -123,14 +126,18 @@ class PipelineEvaluator(Evaluator):
         return images
 
 
-def image_figures(measured: Mapping[str, Measurement]) -> dict[str, Any]:
+def image_figures(measured: Mapping[str, Measurement], evaluator: PipelineEvaluator) -> dict[str, Any]:
     """`images` of a manifest's quality: of sparse images beside the dense ones of the same prompts and seeds,
-    and the seconds that the pipelines took for an image, both by dense products, of BATCH images at a
-    time."""
+    the mean CLIP score of both where the evaluator has one, and the seconds that the pipelines took for an
+    image, both by dense products, of BATCH images at a time."""
     dense, sparse = measured["dense"].images, measured["sparse"].images
     figures: dict[str, Any] = {"compared": len(dense), **_spread("psnr", psnr(dense, sparse), 2)}
     if min(dense.shape[2:]) >= WINDOW:
         figures |= _spread("ssim", ssim(dense, sparse), 4)
+    if evaluator.clip is not None:
+        prompts = [evaluator.prompt(number) for number in range(len(dense))]
+        means = {name: evaluator.clip(found.images, prompts).mean() for name, found in measured.items()}
+        figures["clip"] = {name: decimal(float(mean), 2) for name, mean in means.items()}
     known = {name: decimal(found.seconds, 4) for name, found in measured.items() if found.seconds is not None}
     return {**figures, "secondsPerImage": known, "batch": BATCH}
 

@@ -162,6 +162,10 @@ def _image_rows(images: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
         for key, title in _IMAGES.items()
         if key in images
     ]
+    if clip := images.get("clip"):
+        change = decimal(float(clip["sparse"]) - float(clip["dense"]), 2)
+        title = "CLIP score of an image and its prompt (higher is better)"
+        rows.append((title, clip["dense"], clip["sparse"], _signed(change)))
     pace = images.get("secondsPerImage", {})
     if {"dense", "sparse"} <= pace.keys():
         rows.append(("Seconds for an image, both by dense products", pace["dense"], pace["sparse"], ""))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from torch import nn
 
+from sparsedm.measure.clip import check_clip
 from sparsedm.models.precision import DTYPES
 from sparsedm.pipelines.call import Drawing
 from sparsedm.pipelines.folder import PipelineFolder, read_pipeline
+from sparsedm.pipelines.measure import PAIRS
 from sparsedm.pipelines.objective import ready
 from sparsedm.pipelines.record import INDEX_FILE, Call, Recorder
 from sparsedm.pipelines.recording import Recording
@@ -51,7 +53,7 @@ def describe_pipeline(config: TrainConfig) -> str:
         disk,
         stages_of(config, {name: shapes[name][1] for name in selection.selected}),
         f"Then dense and sparse draw {config.evaluation.samples} images each, after {len(measured):,} "
-        f"prompts, in {config.evaluation.steps} steps.",
+        f"prompts, in {config.evaluation.steps} steps.{_clip(config)}",
     ]
     return "\n\n".join(sections)
 
@@ -68,6 +70,14 @@ def _call(
     recorder = Recorder(folder, order, place, DTYPES[config.training.precision], pick_device(), "")
     size, call = recorder.first()
     return call, size.sentence(len(prompts), order.calls)
+
+
+def _clip(config: TrainConfig) -> str:
+    uri = config.evaluation.clip_uri
+    if uri is None:
+        return ""
+    check_clip(resolve_uri(uri))
+    return f" The CLIP model in {uri} scores the first {min(PAIRS, config.evaluation.samples)} of each."
 
 
 def _memory(network: nn.Module, masked: tuple[str, ...], config: TrainConfig) -> str:

@@ -24,6 +24,11 @@ def finished_progress(config: TrainConfig, manifest: dict[str, Any]) -> dict[str
     }
 
 
+def _told(images: dict[str, Any]) -> dict[str, Any]:
+    """`status.images`, of what a manifest has."""
+    return {name: images[name] for name in ("compared", "psnr", "ssim", "clip") if name in images}
+
+
 def result_of(config: TrainConfig, manifest: dict[str, Any]) -> dict[str, Any]:
     """The parts of the report on the end of the run."""
     uri, weights = config.output.uri, manifest["weights"]
@@ -33,6 +38,7 @@ def result_of(config: TrainConfig, manifest: dict[str, Any]) -> dict[str, Any]:
         "sparsity": manifest["sparsity"],
         "macs": manifest["macs"],
         "fid": manifest["fid"],
+        **({"images": _told(images)} if (images := manifest.get("quality", {}).get("images")) else {}),
         "model": {
             "uri": uri,
             "sha256": weights["sha256"],

@@ -40,6 +40,7 @@ def uses(config: TrainConfig) -> list[Use]:
         _use("evaluation.extractorUri", evaluation.extractor_uri),
         _use("evaluation.referenceStatsUri", evaluation.reference_stats_uri),
         _use("evaluation.autoencoderUri", evaluation.autoencoder_uri),
+        _use("evaluation.clipUri", evaluation.clip_uri),
     ]
     return [use for use in given if use]
 

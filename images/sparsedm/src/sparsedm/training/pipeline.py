@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from sparsedm.artifact.artifact import Identity
 from sparsedm.artifact.pipeline import PipelineConfig, PipelineFiles, stored
 from sparsedm.errors import InputError
+from sparsedm.measure.clip import ClipScore
 from sparsedm.measure.evaluator import Measurement, Plan
 from sparsedm.measure.macs import Macs
 from sparsedm.measure.reference import REFERENCE_FILE
@@ -220,6 +221,9 @@ class PipelineFinetune(Finetune):
 
     def _evaluator(self) -> PipelineEvaluator:
         evaluation = self.config.evaluation
+        clip = None
+        if evaluation.clip_uri is not None and self.processes.is_rank_zero:
+            clip = ClipScore(resolve_uri(evaluation.clip_uri), self.device)
         evaluator = PipelineEvaluator(
             self.folder,
             self.measured_prompts,
@@ -228,6 +232,7 @@ class PipelineFinetune(Finetune):
             resolve_uri(evaluation.extractor_uri),
             self.device,
             evaluation.metric,
+            clip,
         )
         if evaluation.reference_stats_uri:
             evaluator.load_reference(resolve_uri(evaluation.reference_stats_uri))
@@ -304,7 +309,7 @@ class PipelineFinetune(Finetune):
         return network.to(self.device).eval()
 
     def _quality(self, measured: dict[str, Measurement]) -> dict[str, Any]:
-        return {**super()._quality(measured), "images": image_figures(measured)}
+        return {**super()._quality(measured), "images": image_figures(measured, self.evaluator)}
 
     def _sheet(self, measured: dict[str, Measurement], titles: dict[str, str]) -> Image.Image:
         dense, sparse = (measured[name].images[:SHEET_IMAGES] for name in ("dense", "sparse"))

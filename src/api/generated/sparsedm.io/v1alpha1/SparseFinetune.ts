@@ -561,6 +561,10 @@ export interface ISparseFinetune {
        */
       "autoencoderUri"?: string;
       /**
+       * Folder of a CLIP model of transformers with its processor and its tokenizer, as in dataset.uri. It scores how well images of the dense and of the sparse pipeline fit their prompts. Only with model.architecture pipeline.
+       */
+      "clipUri"?: string;
+      /**
        * Steps between two evaluations during training; 0 means only at the end.
        */
       "everySteps"?: number;
@@ -1520,6 +1524,36 @@ export interface ISparseFinetune {
        * Steps of the sampler for an image.
        */
       "steps"?: number;
+    };
+    /**
+     * Of a pipeline: images of the sparse one beside those of the dense one, of the same prompts and seeds.
+     */
+    "images"?: {
+      /**
+       * Images of each that are compared one by one.
+       */
+      "compared"?: number;
+      /**
+       * Peak signal-to-noise ratio of a sparse image to the dense one in dB, the mean.
+       */
+      "psnr"?: string;
+      /**
+       * Structural similarity of a sparse image to the dense one, the mean. Absent of images below 11 pixels.
+       */
+      "ssim"?: string;
+      /**
+       * CLIP score, 100 max(cos, 0) of an image and its prompt, the mean, by the model of evaluation.clipUri.
+       */
+      "clip"?: {
+        /**
+         * Of the dense pipeline's images.
+         */
+        "dense"?: string;
+        /**
+         * Of the sparse pipeline's images.
+         */
+        "sparse"?: string;
+      };
     };
     /**
      * The Frechet distance of both models to the reference. It is the FID only when metric is FID.

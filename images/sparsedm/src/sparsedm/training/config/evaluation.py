@@ -46,6 +46,7 @@ def read_evaluation(r: Reader, trained_on: DatasetSpec) -> EvaluationSpec:
         dataset=_evaluation_dataset(held_out, trained_on) if r.has("dataset") else None,
         precision=r.choice("precision", PRECISIONS, "fp32"),
         served_precisions=r.strings("servedPrecisions", ()),
+        clip_uri=r.uri("clipUri", required=False),
     )
     if spec.select == "best" and not spec.every_steps:
         r.complain(

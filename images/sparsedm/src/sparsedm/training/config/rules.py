@@ -146,6 +146,11 @@ def check_pipeline(
     images, and nothing else takes that."""
     formats, held_out = " or ".join(PIPELINE_FORMATS), evaluation.dataset
     if model.architecture != PIPELINE:
+        if evaluation.clip_uri is not None:
+            problems.add(
+                "evaluation.clipUri",
+                f"must be absent unless model.architecture is {PIPELINE}: other models have no prompts.",
+            )
         places = {"dataset.format": dataset.format, "evaluation.dataset.format": held_out and held_out.format}
         for place in (place for place, format in places.items() if format in PIPELINE_FORMATS):
             problems.add(

@@ -198,7 +198,8 @@ class EvaluationDataset:
 class EvaluationSpec:
     """`every_steps` 0 evaluates at the end only. `select` says which weights are exported: the last, or the
     best of those that were evaluated. `guidance` None is 0.5 for a class-conditional model, else 0.
-    `autoencoder_uri` is set where the data set to train on holds latents. What is compared with is what
+    `autoencoder_uri` is set where the data set to train on holds latents, `clip_uri` where images of a
+    pipeline are compared with their texts. What is compared with is what
     TrainConfig.reference says."""
 
     samples: int
@@ -214,6 +215,7 @@ class EvaluationSpec:
     dataset: EvaluationDataset | None = None
     precision: str = "fp32"
     served_precisions: tuple[str, ...] = ()
+    clip_uri: str | None = None
 
 
 @dataclass(frozen=True)
