@@ -14,6 +14,7 @@ from sparsedm.sparsity import calibration
 from sparsedm.sparsity.calibration import inputs_of, judged, matrices, moments_of, position_of, step_weights
 from sparsedm.sparsity.criteria import CRITERIA, Obs
 from sparsedm.sparsity.criteria.obs import choose, damped, refit
+from sparsedm.sparsity.input_masks import mask_inputs
 from sparsedm.sparsity.masks import group_counts, nm_mask
 from sparsedm.sparsity.pattern import Pattern
 from sparsedm.training import finetune
@@ -177,6 +178,18 @@ def test_layers_are_watched_in_as_many_passes_as_memory_asks_for(monkeypatch: py
     assert list(at_once) == list(one_by_one) == ["0", "2", "4"]
     assert all(torch.equal(at_once[name], one_by_one[name]) for name in at_once)
     assert not any(module._forward_pre_hooks for module in modules.values())
+
+
+def test_masked_inputs_are_those_of_largest_magnitude_of_each_token() -> None:
+    network = nn.Sequential(nn.Linear(4, 4, bias=False), nn.Linear(4, 4, bias=False))
+    with torch.no_grad():
+        network[0].weight.copy_(torch.eye(4))
+        network[1].weight.copy_(torch.eye(4))
+    mask_inputs(network, ["0"], Pattern(2, 4))
+    tokens = torch.tensor([[[1.0, -4.0, 2.0, 3.0], [5.0, 0.0, -6.0, 1.0]]])
+    wanted = torch.tensor([[[0.0, -4.0, 0.0, 3.0], [5.0, 0.0, -6.0, 0.0]]])
+    assert torch.equal(network(tokens), wanted)
+    assert torch.equal(tokens[0, 0], torch.tensor([1.0, -4.0, 2.0, 3.0])), "a copy"
 
 
 @pytest.fixture(scope="module")

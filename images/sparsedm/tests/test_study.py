@@ -370,12 +370,18 @@ def test_finished_runs_are_kept_and_a_failed_one_is_repeated(
     assert (tmp_path / CSV_FILE).read_bytes() == before
 
 
-def test_the_row_that_trains_nothing_is_masked_and_measured(data: Path, tmp_path: Path) -> None:
+def test_rows_that_train_nothing_mask_weights_or_activations_and_are_measured(
+    data: Path, tmp_path: Path
+) -> None:
     settings = Settings(data, tmp_path, steps=30, samples=10)
     evaluator_of(PRESETS[PRESET], 0, settings)
     with StopSignal() as stop:
-        found = perform(BY_NAME["masked-dense"], 0, settings, stop)
-    assert (found.steps, found.pattern, found.macs_linear) == (0, "2:4", 34869248)
+        found = [
+            perform(BY_NAME[name], 0, settings, stop)
+            for name in ("masked-dense", "one-shot-wanda-2-4", "one-shot-activation-2-4")
+        ]
+    assert {(one.steps, one.pattern, one.macs_linear) for one in found} == {(0, "2:4", 34869248)}
+    assert len({one.frechet for one in found}) == 3
 
 
 def test_a_headline_row_is_measured_against_the_test_images(data: Path, tmp_path: Path) -> None:

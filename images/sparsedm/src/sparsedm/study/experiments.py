@@ -14,6 +14,7 @@ from sparsedm.study.questions import (
     FRONTIER_QUESTIONS,
     HEADLINE_QUESTIONS,
     RATE_QUESTIONS,
+    SHOT_QUESTIONS,
     TEACHER_QUESTIONS,
     Question,
 )
@@ -23,6 +24,7 @@ from sparsedm.study.rows import (
     HEADLINE_ROWS,
     RATE_ROWS,
     ROWS,
+    SHOT_ROWS,
     TEACHER_ROWS,
     Row,
 )
@@ -93,6 +95,10 @@ EXPERIMENTS = {
         Experiment(
             "headline", "fashion-mnist-headline", "5,000 samples against the test images", HEADLINE_ROWS,
             (0, 1, 2), HEADLINE_QUESTIONS, samples=5000,
+        ),
+        Experiment(
+            "one-shot", "fashion-mnist-one-shot", "criteria by calibration, and masked activations",
+            SHOT_ROWS, (0, 1, 2), SHOT_QUESTIONS,
         ),
     )
 }  # fmt: skip

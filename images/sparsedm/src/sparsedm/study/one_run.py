@@ -39,6 +39,9 @@ from sparsedm.runtime.device import device_name, limit_threads, pick_device
 from sparsedm.runtime.progress import Console
 from sparsedm.runtime.report_client import ReportClient
 from sparsedm.runtime.stop import StopSignal
+from sparsedm.sparsity.input_masks import mask_inputs
+from sparsedm.sparsity.layers import select_layers
+from sparsedm.sparsity.pattern import Pattern
 from sparsedm.study.results import RESULT_FILE, Result
 from sparsedm.study.rows import BY_NAME, PRESET, Row
 from sparsedm.study.settings import (
@@ -234,11 +237,22 @@ def _command(module: ModuleType, options: dict[str, Any]) -> None:
     )
 
 
+def _activation(row: Row, seed: int, settings: Settings, stop: StopSignal) -> Trained:
+    """The dense model, with the inputs of the layers that 2:4 masks of weights would have masked."""
+    model, pattern = build_model(PRESETS[PRESET]), Pattern.parse(row.pattern)
+    load_weights(model, DENSE_WEIGHTS)
+    names = select_layers(model, pattern).selected
+    mask_inputs(model, names, pattern)
+    macs = count_macs(PRESETS[PRESET], names, pattern)
+    return Trained(model, macs.sparse, macs.total_sparse, 0)
+
+
 RECIPES: dict[str, Callable[[Row, int, Settings, StopSignal], Trained]] = {
     "measure": _measure,
     "train": _train,
     "scratch": _scratch,
     "diff-pruning": _diff_pruning,
+    "activation": _activation,
 }
 
 

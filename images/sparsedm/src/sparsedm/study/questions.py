@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from sparsedm.study.rows import (
     ALPHAS,
     BUDGETS,
+    CRITERIA,
+    CRITERIA_PATTERNS,
     EQUAL_WIDTHS,
     HALF_WIDTH,
     LEARNING_RATE,
@@ -15,8 +18,10 @@ from sparsedm.study.rows import (
     OTHER_WIDTHS,
     PATTERNS,
     RATED,
+    from_row,
     pattern_row,
     rated_row,
+    shot_row,
     taught_row,
 )
 from sparsedm.study.statistics import Difference, Distances, Verdict, difference
@@ -238,6 +243,40 @@ HEADLINE_QUESTIONS = (
                 ("ASP", "headline-asp"),
                 ("Diff-Pruning", "headline-diff-pruning"),
                 ("a half-size model with as many steps in all", "headline-half-long"),
+            )
+        ),
+    ),
+)
+
+
+SHOT_QUESTIONS = (
+    Question(
+        "Is a criterion by calibration better than magnitude, without training?",
+        tuple(
+            Pair(f"{criterion}, {pattern}", shot_row(criterion, pattern), shot_row("magnitude", pattern))
+            for pattern in CRITERIA_PATTERNS
+            for criterion in reversed(CRITERIA)
+            if criterion != "magnitude"
+        ),
+    ),
+    Question(
+        "Is it a better start of fine-tuning?",
+        tuple(
+            Pair(f"{criterion}, {pattern}", from_row(criterion, pattern), from_row("magnitude", pattern))
+            for pattern in CRITERIA_PATTERNS
+            for criterion in reversed(CRITERIA)
+            if criterion != "magnitude"
+        ),
+    ),
+    Question(
+        "Do activations stand the pattern better than weights?",
+        tuple(
+            Pair(f"{setting}, {pattern}", shot_row("activation", pattern), row(pattern))
+            for pattern in CRITERIA_PATTERNS
+            for setting, row in (
+                ("weights masked by magnitude", partial(shot_row, "magnitude")),
+                ("weights masked by obs", partial(shot_row, "obs")),
+                ("weights fine-tuned from obs", partial(from_row, "obs")),
             )
         ),
     ),

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Kind = Literal["measure", "train", "scratch", "diff-pruning"]
+Kind = Literal["measure", "train", "scratch", "diff-pruning", "activation"]
 
 PRESET = "fashion-mnist-uvit-tiny"
 DENSE_STEPS = 8293
@@ -41,6 +41,9 @@ FREEZE = 80
 PAPER_FREEZE = 15
 PAPER_RAMP = 80
 """Gives the five patterns of both families up to 2:4 equal parts."""
+CRITERIA = ("magnitude", "wanda", "energy", "obs")
+CRITERIA_PATTERNS = ("2:4", "4:8")
+"""Of the experiment one-shot."""
 PATTERNS = ("1:4", "2:8", "2:4", "1:2", "4:8", "3:4")
 
 
@@ -87,7 +90,7 @@ class Row:
             taught = {"distillationWeight": f"{self.distillation:g}"} if self.distillation else {}
             return {"method": "dense", **taught}
         schedule: dict[str, Any] = {"type": self.schedule}
-        if self.method not in ("asp", "masked-dense") and self.mask == "magnitude":
+        if self.method not in ("asp", "masked-dense") and self.mask != "random":
             schedule["freezeMaskPercent"] = self.freezing
         if self.schedule == "progressive":
             schedule |= {"family": self.family, "rampPercent": self.ramp or PAPER_RAMP}
@@ -103,7 +106,7 @@ class Row:
         """Forward passes of one image (a backward pass counts two), from which the time left is estimated."""
         cost = ((self.width or DENSE_WIDTH) / DENSE_WIDTH) ** 1.5
         measuring = samples * 20 * 2 * cost
-        if self.kind == "measure" or self.method == "masked-dense":
+        if self.kind in ("measure", "activation") or self.method == "masked-dense":
             return measuring
         teacher = 1.0 if self.distillation else 0.0
         pruning = 3 * 128 * 100 if self.kind == "diff-pruning" else 0
@@ -269,6 +272,31 @@ def _headlines() -> Iterator[Row]:
     )  # fmt: skip
 
 
+def shot_row(what: str, pattern: str) -> str:
+    """The name of the row that is masked by `what`, a criterion or activation, and not trained."""
+    return f"one-shot-{what}-{pattern.replace(':', '-')}"
+
+
+def from_row(criterion: str, pattern: str) -> str:
+    """The name of the row that is fine-tuned from there."""
+    return f"from-{criterion}-{pattern.replace(':', '-')}"
+
+
+def _shots() -> Iterator[Row]:
+    """Each criterion alone, and as the start of the same fine-tuning, under a teacher of weight 10. Masked
+    activations leave the weights dense, and are not trained."""
+    yield Row("one-shot-dense", "one-shot", "dense", "measure")
+    for pattern in CRITERIA_PATTERNS:
+        for criterion in CRITERIA:
+            yield _sparse(
+                shot_row(criterion, pattern), "one-shot", "masked-dense", pattern=pattern, mask=criterion,
+                freezing=100,
+            )  # fmt: skip
+        yield Row(shot_row("activation", pattern), "one-shot", "activation", "activation", pattern=pattern)
+        for criterion in CRITERIA:
+            yield _sparse(from_row(criterion, pattern), "one-shot", pattern=pattern, mask=criterion, phase=1)
+
+
 TITLES = {
     "dense": "dense",
     "dense-trained-on": "dense, trained on",
@@ -284,7 +312,6 @@ TITLES = {
 
 ROWS: tuple[Row, ...] = (*_bars(), *_methods(), *_schedules(), *_patterns(), *_long())
 TEACHER_ROWS, BUDGET_ROWS, FRONTIER_ROWS = tuple(_taught()), tuple(_budgets()), tuple(_frontier())
-RATE_ROWS, HEADLINE_ROWS = tuple(_rates()), tuple(_headlines())
-BY_NAME = {
-    row.name: row for row in (*ROWS, *TEACHER_ROWS, *BUDGET_ROWS, *FRONTIER_ROWS, *RATE_ROWS, *HEADLINE_ROWS)
-}
+RATE_ROWS, HEADLINE_ROWS, SHOT_ROWS = tuple(_rates()), tuple(_headlines()), tuple(_shots())
+LATER_ROWS = (*TEACHER_ROWS, *BUDGET_ROWS, *FRONTIER_ROWS, *RATE_ROWS, *HEADLINE_ROWS, *SHOT_ROWS)
+BY_NAME = {row.name: row for row in (*ROWS, *LATER_ROWS)}
