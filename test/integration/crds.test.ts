@@ -1854,6 +1854,7 @@ describe('a SparseFinetune is accepted', () => {
         compile: false,
         sharding: 'none',
         optimizer: 'adamw',
+        refreshSteps: 0,
         learningRate: '0.0002',
         weightDecay: '0.03',
         betas: ['0.9', '0.99'],

@@ -287,6 +287,7 @@ def test_custom_stages() -> None:
             {"sharding": "fsdp", "compile": True},
             "compile must be absent with training.sharding fsdp",
         ),
+        ("training.refreshSteps", 300, "refreshSteps must be less than training.steps, which is 300"),
         ("training.optimizer", "sgd", "optimizer must be one of adamw, adafactor"),
         (
             "training",

@@ -215,6 +215,56 @@ def test_a_recording_goes_on_at_its_first_file_that_is_not_whole(
         Recorder(folder, other, out, torch.float32, torch.device("cpu"), "x").run()
 
 
+def test_refreshed_states_are_the_students_and_their_answers_the_dense_ones(
+    place: Place, recorded: Recording
+) -> None:
+    folder, cpu = read_pipeline(place.pipeline(FAST)), torch.device("cpu")
+    (dense, _), (student, _) = folder.load_denoiser(), folder.load_denoiser()
+    with torch.no_grad():
+        student.proj_out.weight.mul_(1.5)
+    order = Order(["a red ball"], Drawing(2, 4.0, 32), 2, 0, first=2)
+    out = place.directory / "refreshed"
+    Recorder(folder, order, out, torch.float32, cpu, "x", student=student).run()
+    pipeline, calls = folder.open(torch.float32, cpu, student), []
+    forward = student.forward
+    student.forward = lambda **named: calls.append(named["hidden_states"].clone()) or forward(**named)
+    pipeline("a red ball", num_inference_steps=2, guidance_scale=4.0, height=32, width=32,
+             generator=[torch.Generator().manual_seed(image_seeds(0, 1, 3)[2])])  # fmt: skip
+    found = Recording(out)
+    for number, state in enumerate(calls):
+        call = found.call(number)
+        torch.testing.assert_close(call.arguments["hidden_states"], state)
+        with torch.no_grad():
+            torch.testing.assert_close(call.output, dense.eval()(**call.arguments)[0])
+            assert not torch.allclose(call.output, forward(**call.arguments)[0], rtol=0.1)
+    assert len(calls) == len(found) == 2
+
+
+def test_a_run_that_refreshes_resumes_to_the_same_end(place: Place) -> None:
+    """Refreshed at steps 2 and 4; killed in step 3, whose batch is of the first, and in step 4."""
+    spec = place.spec(FAST, "fresh", training__steps=6, training__refreshSteps=2)
+    spec["checkpoint"] = {"everySteps": 1, "keep": 100}
+    plain = place.spec(FAST, "stale", training__steps=6)
+    whole, stale = place.train(spec), place.train(plain)
+    assert whole["weights"]["sha256"] != stale["weights"]["sha256"]
+    for step in (3, 4):
+        out = place.directory / f"fresh-{step}"
+        for part in ("recording", "checkpoints"):
+            shutil.copytree(place.directory / "fresh" / part, out / part)
+        for later in range(step + 1, 7):
+            shutil.rmtree(out / f"checkpoints/step-{later:08d}")
+        shutil.rmtree(out / "recording/refresh-00000004")
+        resumed = place.train({**spec, "output": {"uri": f"file://{out}"}})
+        assert resumed["weights"]["sha256"] == whole["weights"]["sha256"]
+        shard = "recording/refresh-00000004/shard-00000.safetensors"
+        assert (out / shard).read_bytes() == (place.directory / "fresh" / shard).read_bytes()
+    (out / "manifest.json").unlink()
+    shutil.rmtree(out / "checkpoints/step-00000006")
+    shutil.rmtree(out / "recording/refresh-00000004")
+    with pytest.raises(InputError, match="was recorded at step 4, is missing"):
+        place.train({**spec, "output": {"uri": f"file://{out}"}})
+
+
 def test_joined_calls_have_the_loss_of_calls_one_by_one(place: Place, recorded: Recording) -> None:
     student, _ = read_pipeline(place.pipeline(FAST)).load_denoiser()
     objective, cpu = RecordedObjective(student, "fp32", False), torch.device("cpu")
@@ -289,12 +339,13 @@ def test_a_dry_run_tells_layers_memory_and_disk_and_writes_nothing(
     place: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = place.directory / "dry.json"
-    config.write_text(json.dumps(place.spec(FAST, "dry")))
+    config.write_text(json.dumps(place.spec(FAST, "dry", training__refreshSteps=2)))
     assert main(["train", "--dry-run", "--config", str(config)]) == 0
     told = capsys.readouterr().out
     assert "transformer_blocks.0.attn.to_q" in told
     assert "applied once to an image, as modulation is" in told
     assert "Recording 2 trajectories of 2 calls, 2 of each kept: about 0.2 MiB in 1 file." in told
+    assert "Every 2 steps the sparse pipeline draws a trajectory, whose states" in told
     assert "a checkpoint" in told
     assert not (place.directory / "dry").exists()
 
@@ -377,7 +428,7 @@ def test_two_processes_calibrate_and_train_as_one(
     """The same loss and, but for the order of a sum, the same weights; the second reads what the first has
     recorded."""
     changes = {
-        "training__batchSize": 4, "training__optimizer": optimizer,
+        "training__batchSize": 4, "training__optimizer": optimizer, "training__refreshSteps": 1,
         "sparsity__schedule": {"type": "fixed"}, "sparsity__maskType": mask_type,
     }  # fmt: skip
     spec = place.spec(FAST, f"together-{sharding}", training__sharding=sharding, **changes)

@@ -1,6 +1,6 @@
 import { formats } from "@kubernetes-models/validate";
-export const validate = validate141;
-const schema77 = {
+export const validate = validate142;
+const schema78 = {
   "type": "object",
   "properties": {
     "apiVersion": {
@@ -13,7 +13,7 @@ const schema77 = {
       "$ref": "a6f0oUEaFqHmymdwnqPORTNOTU7GczWAkwGD0uYU"
     },
     "spec": {
-      "$ref": "YdMJWogf3zmUOSTgNKcziGnBl0whp3LHpRktZNAz48"
+      "$ref": "paci9oyiIy8lMskfkFomlzhlVEsgjPyXGZd3jPSz6s"
     },
     "status": {
       "$ref": "EWYDQcB7RO4Eju6exHyR5VwiHDrve6XSMoz0xFED4"
@@ -22,11 +22,11 @@ const schema77 = {
   "required": ["spec", "apiVersion", "kind"],
   "$id": "sparsedm.io.v1alpha1.SparseFinetune"
 };
-const schema78 = {
+const schema79 = {
   "type": "string",
   "enum": ["sparsedm.io/v1alpha1"]
 };
-function validate142(data, {
+function validate143(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -56,7 +56,7 @@ function validate142(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema78.enum
+        allowedValues: schema79.enum
       }
     };
     if (vErrors === null) {
@@ -66,14 +66,14 @@ function validate142(data, {
     }
     errors++;
   }
-  validate142.errors = vErrors;
+  validate143.errors = vErrors;
   return errors === 0;
 }
-const schema79 = {
+const schema80 = {
   "type": "string",
   "enum": ["SparseFinetune"]
 };
-function validate144(data, {
+function validate145(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -103,7 +103,7 @@ function validate144(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema79.enum
+        allowedValues: schema80.enum
       }
     };
     if (vErrors === null) {
@@ -113,15 +113,15 @@ function validate144(data, {
     }
     errors++;
   }
-  validate144.errors = vErrors;
+  validate145.errors = vErrors;
   return errors === 0;
 }
-const schema80 = {
+const schema81 = {
   "nullableRef": "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta#"
 };
-const schema81 = {};
-import { validate as validate147 } from "@kubernetes-models/apimachinery/_schemas/IoK8sApimachineryPkgApisMetaV1ObjectMeta";
-function validate146(data, {
+const schema82 = {};
+import { validate as validate148 } from "@kubernetes-models/apimachinery/_schemas/IoK8sApimachineryPkgApisMetaV1ObjectMeta";
+function validate147(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -130,20 +130,20 @@ function validate146(data, {
   let vErrors = null;
   let errors = 0;
   if (data !== null) {
-    if (!validate147(data, {
+    if (!validate148(data, {
       instancePath,
       parentData,
       parentDataProperty,
       rootData
     })) {
-      vErrors = vErrors === null ? validate147.errors : vErrors.concat(validate147.errors);
+      vErrors = vErrors === null ? validate148.errors : vErrors.concat(validate148.errors);
       errors = vErrors.length;
     }
   }
-  validate146.errors = vErrors;
+  validate147.errors = vErrors;
   return errors === 0;
 }
-const schema82 = {
+const schema83 = {
   "type": "object",
   "required": ["model", "dataset", "output"],
   "properties": {
@@ -157,7 +157,7 @@ const schema82 = {
       "$ref": "5ooCJJpBXqrbjPUSgPmAiHzoMMSf3fpnfIlRG3qXY"
     },
     "training": {
-      "$ref": "Nvy2D5HhgLh8QfYVTKTaX1A6kUXARuWGIO58tVM7SHs"
+      "$ref": "21Noi3RQzses6lxPiUP9h6Y5oZ61qOWKqSdlW3tBM"
     },
     "checkpoint": {
       "$ref": "af9B2lo0DJPvECOToRPLpQharGUjZQgZ0ElVlph6m6c"
@@ -203,7 +203,7 @@ const schema82 = {
     }
   }
 };
-const schema83 = {
+const schema84 = {
   "type": "object",
   "properties": {
     "architecture": {
@@ -1759,13 +1759,13 @@ function validate27(data, {
   validate27.errors = vErrors;
   return errors === 0;
 }
-const schema84 = {
+const schema85 = {
   "type": "string",
   "enum": ["pretrained", "random"],
   "default": "pretrained",
   "nullable": true
 };
-function validate155(data, {
+function validate156(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1795,7 +1795,7 @@ function validate155(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema84.enum
+        allowedValues: schema85.enum
       }
     };
     if (vErrors === null) {
@@ -1805,10 +1805,10 @@ function validate155(data, {
     }
     errors++;
   }
-  validate155.errors = vErrors;
+  validate156.errors = vErrors;
   return errors === 0;
 }
-const schema85 = {
+const schema86 = {
   "type": "object",
   "required": ["uri"],
   "properties": {
@@ -1919,7 +1919,7 @@ function validate65(data, {
   validate65.errors = vErrors;
   return errors === 0;
 }
-function validate157(data, {
+function validate158(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -1983,7 +1983,7 @@ function validate157(data, {
       }
     }
   }
-  validate157.errors = vErrors;
+  validate158.errors = vErrors;
   return errors === 0;
 }
 const schema27 = {
@@ -2036,7 +2036,7 @@ function validate66(data, {
   validate66.errors = vErrors;
   return errors === 0;
 }
-const schema86 = {
+const schema87 = {
   "type": "object",
   "required": ["pretrained"],
   "properties": {
@@ -2055,7 +2055,7 @@ const schema86 = {
   },
   "nullable": true
 };
-const schema87 = {
+const schema88 = {
   "type": "object",
   "required": ["uri"],
   "properties": {
@@ -2067,7 +2067,7 @@ const schema87 = {
     }
   }
 };
-function validate166(data, {
+function validate167(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2130,10 +2130,10 @@ function validate166(data, {
     }
     errors++;
   }
-  validate166.errors = vErrors;
+  validate167.errors = vErrors;
   return errors === 0;
 }
-function validate162(data, {
+function validate163(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2208,21 +2208,21 @@ function validate162(data, {
       }
     }
     if (data.pretrained !== undefined) {
-      if (!validate166(data.pretrained, {
+      if (!validate167(data.pretrained, {
         instancePath: instancePath + "/pretrained",
         parentData: data,
         parentDataProperty: "pretrained",
         rootData
       })) {
-        vErrors = vErrors === null ? validate166.errors : vErrors.concat(validate166.errors);
+        vErrors = vErrors === null ? validate167.errors : vErrors.concat(validate167.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate162.errors = vErrors;
+  validate163.errors = vErrors;
   return errors === 0;
 }
-function validate151(data, {
+function validate152(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2265,24 +2265,24 @@ function validate151(data, {
       }
     }
     if (data.initialization !== undefined) {
-      if (!validate155(data.initialization, {
+      if (!validate156(data.initialization, {
         instancePath: instancePath + "/initialization",
         parentData: data,
         parentDataProperty: "initialization",
         rootData
       })) {
-        vErrors = vErrors === null ? validate155.errors : vErrors.concat(validate155.errors);
+        vErrors = vErrors === null ? validate156.errors : vErrors.concat(validate156.errors);
         errors = vErrors.length;
       }
     }
     if (data.pretrained !== undefined) {
-      if (!validate157(data.pretrained, {
+      if (!validate158(data.pretrained, {
         instancePath: instancePath + "/pretrained",
         parentData: data,
         parentDataProperty: "pretrained",
         rootData
       })) {
-        vErrors = vErrors === null ? validate157.errors : vErrors.concat(validate157.errors);
+        vErrors = vErrors === null ? validate158.errors : vErrors.concat(validate158.errors);
         errors = vErrors.length;
       }
     }
@@ -2298,13 +2298,13 @@ function validate151(data, {
       }
     }
     if (data.teacher !== undefined) {
-      if (!validate162(data.teacher, {
+      if (!validate163(data.teacher, {
         instancePath: instancePath + "/teacher",
         parentData: data,
         parentDataProperty: "teacher",
         rootData
       })) {
-        vErrors = vErrors === null ? validate162.errors : vErrors.concat(validate162.errors);
+        vErrors = vErrors === null ? validate163.errors : vErrors.concat(validate163.errors);
         errors = vErrors.length;
       }
     }
@@ -2324,10 +2324,10 @@ function validate151(data, {
     }
     errors++;
   }
-  validate151.errors = vErrors;
+  validate152.errors = vErrors;
   return errors === 0;
 }
-const schema88 = {
+const schema89 = {
   "type": "object",
   "required": ["format"],
   "properties": {
@@ -2357,11 +2357,11 @@ const schema88 = {
     }
   }
 };
-const schema89 = {
+const schema90 = {
   "type": "string",
   "enum": ["fashion-mnist", "cifar10", "celeba", "image-folder", "imagenet256-features", "imagenet512-features", "mscoco256-features", "emoji-features", "generated", "prompts", "recording"]
 };
-function validate173(data, {
+function validate174(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2391,7 +2391,7 @@ function validate173(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema89.enum
+        allowedValues: schema90.enum
       }
     };
     if (vErrors === null) {
@@ -2401,7 +2401,7 @@ function validate173(data, {
     }
     errors++;
   }
-  validate173.errors = vErrors;
+  validate174.errors = vErrors;
   return errors === 0;
 }
 const schema33 = {
@@ -2471,13 +2471,13 @@ function validate72(data, {
   validate72.errors = vErrors;
   return errors === 0;
 }
-const schema90 = {
+const schema91 = {
   "type": "integer",
   "minimum": 1,
   "maximum": 10000000,
   "nullable": true
 };
-function validate177(data, {
+function validate178(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2537,14 +2537,14 @@ function validate177(data, {
       errors++;
     }
   }
-  validate177.errors = vErrors;
+  validate178.errors = vErrors;
   return errors === 0;
 }
-const schema39 = {
+const schema40 = {
   "type": "boolean",
   "nullable": true
 };
-function validate78(data, {
+function validate79(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2568,16 +2568,16 @@ function validate78(data, {
     }
     errors++;
   }
-  validate78.errors = vErrors;
+  validate79.errors = vErrors;
   return errors === 0;
 }
-const schema71 = {
+const schema72 = {
   "type": "integer",
   "minimum": 1,
   "maximum": 1000,
   "nullable": true
 };
-function validate135(data, {
+function validate136(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2637,16 +2637,16 @@ function validate135(data, {
       errors++;
     }
   }
-  validate135.errors = vErrors;
+  validate136.errors = vErrors;
   return errors === 0;
 }
-const schema91 = {
+const schema92 = {
   "type": "integer",
   "minimum": 16,
   "maximum": 4096,
   "nullable": true
 };
-function validate181(data, {
+function validate182(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2706,7 +2706,7 @@ function validate181(data, {
       errors++;
     }
   }
-  validate181.errors = vErrors;
+  validate182.errors = vErrors;
   return errors === 0;
 }
 const schema30 = {
@@ -2759,7 +2759,7 @@ function validate69(data, {
   validate69.errors = vErrors;
   return errors === 0;
 }
-function validate172(data, {
+function validate173(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2785,13 +2785,13 @@ function validate172(data, {
       errors++;
     }
     if (data.format !== undefined) {
-      if (!validate173(data.format, {
+      if (!validate174(data.format, {
         instancePath: instancePath + "/format",
         parentData: data,
         parentDataProperty: "format",
         rootData
       })) {
-        vErrors = vErrors === null ? validate173.errors : vErrors.concat(validate173.errors);
+        vErrors = vErrors === null ? validate174.errors : vErrors.concat(validate174.errors);
         errors = vErrors.length;
       }
     }
@@ -2818,46 +2818,46 @@ function validate172(data, {
       }
     }
     if (data.samples !== undefined) {
-      if (!validate177(data.samples, {
+      if (!validate178(data.samples, {
         instancePath: instancePath + "/samples",
         parentData: data,
         parentDataProperty: "samples",
         rootData
       })) {
-        vErrors = vErrors === null ? validate177.errors : vErrors.concat(validate177.errors);
+        vErrors = vErrors === null ? validate178.errors : vErrors.concat(validate178.errors);
         errors = vErrors.length;
       }
     }
     if (data.horizontalFlip !== undefined) {
-      if (!validate78(data.horizontalFlip, {
+      if (!validate79(data.horizontalFlip, {
         instancePath: instancePath + "/horizontalFlip",
         parentData: data,
         parentDataProperty: "horizontalFlip",
         rootData
       })) {
-        vErrors = vErrors === null ? validate78.errors : vErrors.concat(validate78.errors);
+        vErrors = vErrors === null ? validate79.errors : vErrors.concat(validate79.errors);
         errors = vErrors.length;
       }
     }
     if (data.callsPerTrajectory !== undefined) {
-      if (!validate135(data.callsPerTrajectory, {
+      if (!validate136(data.callsPerTrajectory, {
         instancePath: instancePath + "/callsPerTrajectory",
         parentData: data,
         parentDataProperty: "callsPerTrajectory",
         rootData
       })) {
-        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
+        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
         errors = vErrors.length;
       }
     }
     if (data.imageSize !== undefined) {
-      if (!validate181(data.imageSize, {
+      if (!validate182(data.imageSize, {
         instancePath: instancePath + "/imageSize",
         parentData: data,
         parentDataProperty: "imageSize",
         rootData
       })) {
-        vErrors = vErrors === null ? validate181.errors : vErrors.concat(validate181.errors);
+        vErrors = vErrors === null ? validate182.errors : vErrors.concat(validate182.errors);
         errors = vErrors.length;
       }
     }
@@ -2888,10 +2888,10 @@ function validate172(data, {
     }
     errors++;
   }
-  validate172.errors = vErrors;
+  validate173.errors = vErrors;
   return errors === 0;
 }
-const schema92 = {
+const schema93 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -2928,13 +2928,13 @@ const schema92 = {
   },
   "nullable": true
 };
-const schema93 = {
+const schema94 = {
   "type": "string",
   "maxLength": 5,
   "default": "2:4",
   "nullable": true
 };
-function validate186(data, {
+function validate187(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -2976,16 +2976,16 @@ function validate186(data, {
       errors++;
     }
   }
-  validate186.errors = vErrors;
+  validate187.errors = vErrors;
   return errors === 0;
 }
-const schema94 = {
+const schema95 = {
   "type": "string",
   "enum": ["sparsedm", "sr-ste", "sr-ste-decoupled", "ste", "s-ste", "cast", "asp", "dense", "masked-dense"],
   "default": "sparsedm",
   "nullable": true
 };
-function validate188(data, {
+function validate189(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3015,7 +3015,7 @@ function validate188(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema94.enum
+        allowedValues: schema95.enum
       }
     };
     if (vErrors === null) {
@@ -3025,16 +3025,16 @@ function validate188(data, {
     }
     errors++;
   }
-  validate188.errors = vErrors;
+  validate189.errors = vErrors;
   return errors === 0;
 }
-const schema95 = {
+const schema96 = {
   "type": "string",
   "enum": ["magnitude", "random", "fixed", "wanda", "obs", "energy"],
   "default": "magnitude",
   "nullable": true
 };
-function validate190(data, {
+function validate191(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3064,7 +3064,7 @@ function validate190(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema95.enum
+        allowedValues: schema96.enum
       }
     };
     if (vErrors === null) {
@@ -3074,7 +3074,7 @@ function validate190(data, {
     }
     errors++;
   }
-  validate190.errors = vErrors;
+  validate191.errors = vErrors;
   return errors === 0;
 }
 const schema28 = {
@@ -3108,7 +3108,7 @@ function validate67(data, {
   validate67.errors = vErrors;
   return errors === 0;
 }
-const schema96 = {
+const schema97 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -3136,13 +3136,13 @@ const schema96 = {
   },
   "nullable": true
 };
-const schema97 = {
+const schema98 = {
   "type": "string",
   "enum": ["progressive", "fixed", "custom"],
   "default": "progressive",
   "nullable": true
 };
-function validate195(data, {
+function validate196(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3172,7 +3172,7 @@ function validate195(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema97.enum
+        allowedValues: schema98.enum
       }
     };
     if (vErrors === null) {
@@ -3182,10 +3182,10 @@ function validate195(data, {
     }
     errors++;
   }
-  validate195.errors = vErrors;
+  validate196.errors = vErrors;
   return errors === 0;
 }
-const schema98 = {
+const schema99 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -3194,7 +3194,7 @@ const schema98 = {
   },
   "nullable": true
 };
-const schema99 = {
+const schema100 = {
   "type": "object",
   "required": ["pattern", "steps"],
   "properties": {
@@ -3206,11 +3206,11 @@ const schema99 = {
     }
   }
 };
-const schema100 = {
+const schema101 = {
   "type": "string",
   "maxLength": 5
 };
-function validate199(data, {
+function validate200(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3251,17 +3251,17 @@ function validate199(data, {
     }
     errors++;
   }
-  validate199.errors = vErrors;
+  validate200.errors = vErrors;
   return errors === 0;
 }
-const schema101 = {
+const schema102 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1,
   "maximum": 100000000
 };
-const formats2 = formats.int64;
-function validate201(data, {
+const formats0 = formats.int64;
+function validate202(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3320,7 +3320,7 @@ function validate201(data, {
       }
       errors++;
     }
-    if (!formats2.validate(data)) {
+    if (!formats0.validate(data)) {
       const err3 = {
         instancePath,
         schemaPath: "#/format",
@@ -3337,10 +3337,10 @@ function validate201(data, {
       errors++;
     }
   }
-  validate201.errors = vErrors;
+  validate202.errors = vErrors;
   return errors === 0;
 }
-function validate198(data, {
+function validate199(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3382,24 +3382,24 @@ function validate198(data, {
       errors++;
     }
     if (data.pattern !== undefined) {
-      if (!validate199(data.pattern, {
+      if (!validate200(data.pattern, {
         instancePath: instancePath + "/pattern",
         parentData: data,
         parentDataProperty: "pattern",
         rootData
       })) {
-        vErrors = vErrors === null ? validate199.errors : vErrors.concat(validate199.errors);
+        vErrors = vErrors === null ? validate200.errors : vErrors.concat(validate200.errors);
         errors = vErrors.length;
       }
     }
     if (data.steps !== undefined) {
-      if (!validate201(data.steps, {
+      if (!validate202(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate201.errors : vErrors.concat(validate201.errors);
+        vErrors = vErrors === null ? validate202.errors : vErrors.concat(validate202.errors);
         errors = vErrors.length;
       }
     }
@@ -3419,10 +3419,10 @@ function validate198(data, {
     }
     errors++;
   }
-  validate198.errors = vErrors;
+  validate199.errors = vErrors;
   return errors === 0;
 }
-function validate197(data, {
+function validate198(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3481,26 +3481,26 @@ function validate197(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate198(data[i0], {
+      if (!validate199(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate198.errors : vErrors.concat(validate198.errors);
+        vErrors = vErrors === null ? validate199.errors : vErrors.concat(validate199.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate197.errors = vErrors;
+  validate198.errors = vErrors;
   return errors === 0;
 }
-const schema102 = {
+const schema103 = {
   "type": "string",
   "enum": ["linear", "doubling"],
   "nullable": true
 };
-function validate205(data, {
+function validate206(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3530,7 +3530,7 @@ function validate205(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema102.enum
+        allowedValues: schema103.enum
       }
     };
     if (vErrors === null) {
@@ -3540,15 +3540,15 @@ function validate205(data, {
     }
     errors++;
   }
-  validate205.errors = vErrors;
+  validate206.errors = vErrors;
   return errors === 0;
 }
-const schema103 = {
+const schema104 = {
   "type": "string",
   "enum": ["Continue", "RollBack", "Stop"],
   "nullable": true
 };
-function validate209(data, {
+function validate210(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3578,7 +3578,7 @@ function validate209(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema103.enum
+        allowedValues: schema104.enum
       }
     };
     if (vErrors === null) {
@@ -3588,10 +3588,10 @@ function validate209(data, {
     }
     errors++;
   }
-  validate209.errors = vErrors;
+  validate210.errors = vErrors;
   return errors === 0;
 }
-function validate194(data, {
+function validate195(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3617,35 +3617,35 @@ function validate194(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.type !== undefined) {
-      if (!validate195(data.type, {
+      if (!validate196(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate195.errors : vErrors.concat(validate195.errors);
+        vErrors = vErrors === null ? validate196.errors : vErrors.concat(validate196.errors);
         errors = vErrors.length;
       }
     }
     if (data.stages !== undefined) {
-      if (!validate197(data.stages, {
+      if (!validate198(data.stages, {
         instancePath: instancePath + "/stages",
         parentData: data,
         parentDataProperty: "stages",
         rootData
       })) {
-        vErrors = vErrors === null ? validate197.errors : vErrors.concat(validate197.errors);
+        vErrors = vErrors === null ? validate198.errors : vErrors.concat(validate198.errors);
         errors = vErrors.length;
       }
     }
     if (data.family !== undefined) {
-      if (!validate205(data.family, {
+      if (!validate206(data.family, {
         instancePath: instancePath + "/family",
         parentData: data,
         parentDataProperty: "family",
         rootData
       })) {
-        vErrors = vErrors === null ? validate205.errors : vErrors.concat(validate205.errors);
+        vErrors = vErrors === null ? validate206.errors : vErrors.concat(validate206.errors);
         errors = vErrors.length;
       }
     }
@@ -3672,13 +3672,13 @@ function validate194(data, {
       }
     }
     if (data.onRegression !== undefined) {
-      if (!validate209(data.onRegression, {
+      if (!validate210(data.onRegression, {
         instancePath: instancePath + "/onRegression",
         parentData: data,
         parentDataProperty: "onRegression",
         rootData
       })) {
-        vErrors = vErrors === null ? validate209.errors : vErrors.concat(validate209.errors);
+        vErrors = vErrors === null ? validate210.errors : vErrors.concat(validate210.errors);
         errors = vErrors.length;
       }
     }
@@ -3694,10 +3694,10 @@ function validate194(data, {
       }
     }
   }
-  validate194.errors = vErrors;
+  validate195.errors = vErrors;
   return errors === 0;
 }
-const schema104 = {
+const schema105 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -3710,7 +3710,7 @@ const schema104 = {
   },
   "nullable": true
 };
-const schema105 = {
+const schema106 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 64,
@@ -3784,7 +3784,7 @@ function validate68(data, {
   validate68.errors = vErrors;
   return errors === 0;
 }
-function validate214(data, {
+function validate215(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3854,10 +3854,10 @@ function validate214(data, {
       }
     }
   }
-  validate214.errors = vErrors;
+  validate215.errors = vErrors;
   return errors === 0;
 }
-const schema106 = {
+const schema107 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -3865,7 +3865,7 @@ const schema106 = {
   },
   "nullable": true
 };
-function validate217(data, {
+function validate218(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3919,10 +3919,10 @@ function validate217(data, {
       }
     }
   }
-  validate217.errors = vErrors;
+  validate218.errors = vErrors;
   return errors === 0;
 }
-function validate213(data, {
+function validate214(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3948,32 +3948,32 @@ function validate213(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.include !== undefined) {
-      if (!validate214(data.include, {
+      if (!validate215(data.include, {
         instancePath: instancePath + "/include",
         parentData: data,
         parentDataProperty: "include",
         rootData
       })) {
-        vErrors = vErrors === null ? validate214.errors : vErrors.concat(validate214.errors);
+        vErrors = vErrors === null ? validate215.errors : vErrors.concat(validate215.errors);
         errors = vErrors.length;
       }
     }
     if (data.exclude !== undefined) {
-      if (!validate217(data.exclude, {
+      if (!validate218(data.exclude, {
         instancePath: instancePath + "/exclude",
         parentData: data,
         parentDataProperty: "exclude",
         rootData
       })) {
-        vErrors = vErrors === null ? validate217.errors : vErrors.concat(validate217.errors);
+        vErrors = vErrors === null ? validate218.errors : vErrors.concat(validate218.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate213.errors = vErrors;
+  validate214.errors = vErrors;
   return errors === 0;
 }
-function validate185(data, {
+function validate186(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -3999,35 +3999,35 @@ function validate185(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.pattern !== undefined) {
-      if (!validate186(data.pattern, {
+      if (!validate187(data.pattern, {
         instancePath: instancePath + "/pattern",
         parentData: data,
         parentDataProperty: "pattern",
         rootData
       })) {
-        vErrors = vErrors === null ? validate186.errors : vErrors.concat(validate186.errors);
+        vErrors = vErrors === null ? validate187.errors : vErrors.concat(validate187.errors);
         errors = vErrors.length;
       }
     }
     if (data.method !== undefined) {
-      if (!validate188(data.method, {
+      if (!validate189(data.method, {
         instancePath: instancePath + "/method",
         parentData: data,
         parentDataProperty: "method",
         rootData
       })) {
-        vErrors = vErrors === null ? validate188.errors : vErrors.concat(validate188.errors);
+        vErrors = vErrors === null ? validate189.errors : vErrors.concat(validate189.errors);
         errors = vErrors.length;
       }
     }
     if (data.maskType !== undefined) {
-      if (!validate190(data.maskType, {
+      if (!validate191(data.maskType, {
         instancePath: instancePath + "/maskType",
         parentData: data,
         parentDataProperty: "maskType",
         rootData
       })) {
-        vErrors = vErrors === null ? validate190.errors : vErrors.concat(validate190.errors);
+        vErrors = vErrors === null ? validate191.errors : vErrors.concat(validate191.errors);
         errors = vErrors.length;
       }
     }
@@ -4054,24 +4054,24 @@ function validate185(data, {
       }
     }
     if (data.schedule !== undefined) {
-      if (!validate194(data.schedule, {
+      if (!validate195(data.schedule, {
         instancePath: instancePath + "/schedule",
         parentData: data,
         parentDataProperty: "schedule",
         rootData
       })) {
-        vErrors = vErrors === null ? validate194.errors : vErrors.concat(validate194.errors);
+        vErrors = vErrors === null ? validate195.errors : vErrors.concat(validate195.errors);
         errors = vErrors.length;
       }
     }
     if (data.layers !== undefined) {
-      if (!validate213(data.layers, {
+      if (!validate214(data.layers, {
         instancePath: instancePath + "/layers",
         parentData: data,
         parentDataProperty: "layers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate213.errors : vErrors.concat(validate213.errors);
+        vErrors = vErrors === null ? validate214.errors : vErrors.concat(validate214.errors);
         errors = vErrors.length;
       }
     }
@@ -4109,10 +4109,10 @@ function validate185(data, {
       }
     }
   }
-  validate185.errors = vErrors;
+  validate186.errors = vErrors;
   return errors === 0;
 }
-const schema107 = {
+const schema108 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -4136,6 +4136,9 @@ const schema107 = {
     },
     "optimizer": {
       "$ref": "Ybn6E7OmScXeFQdoUmIhFJrSYb8Luo1YfPVHtsqvKI"
+    },
+    "refreshSteps": {
+      "$ref": "4jFwiDzxlbeOx5LqAgT6Mm5bYifxuOwzW3TfAe92w"
     },
     "learningRate": {
       "$ref": "eTvg9YJLxc8zoCXSa0YS90kNxIdvXGDFgQjVlCUHsk"
@@ -4167,7 +4170,7 @@ const schema107 = {
   },
   "nullable": true
 };
-const schema108 = {
+const schema109 = {
   "type": "integer",
   "format": "int64",
   "default": 300,
@@ -4175,7 +4178,7 @@ const schema108 = {
   "maximum": 100000000,
   "nullable": true
 };
-function validate226(data, {
+function validate227(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4234,7 +4237,7 @@ function validate226(data, {
       }
       errors++;
     }
-    if (!formats2.validate(data)) {
+    if (!formats0.validate(data)) {
       const err3 = {
         instancePath,
         schemaPath: "#/format",
@@ -4251,17 +4254,17 @@ function validate226(data, {
       errors++;
     }
   }
-  validate226.errors = vErrors;
+  validate227.errors = vErrors;
   return errors === 0;
 }
-const schema109 = {
+const schema110 = {
   "type": "integer",
   "default": 64,
   "minimum": 1,
   "maximum": 65536,
   "nullable": true
 };
-function validate228(data, {
+function validate229(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4321,17 +4324,17 @@ function validate228(data, {
       errors++;
     }
   }
-  validate228.errors = vErrors;
+  validate229.errors = vErrors;
   return errors === 0;
 }
-const schema110 = {
+const schema111 = {
   "type": "integer",
   "default": 1,
   "minimum": 1,
   "maximum": 1024,
   "nullable": true
 };
-function validate230(data, {
+function validate231(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4391,7 +4394,7 @@ function validate230(data, {
       errors++;
     }
   }
-  validate230.errors = vErrors;
+  validate231.errors = vErrors;
   return errors === 0;
 }
 const schema31 = {
@@ -4426,13 +4429,13 @@ function validate70(data, {
   validate70.errors = vErrors;
   return errors === 0;
 }
-const schema111 = {
+const schema112 = {
   "type": "string",
   "enum": ["none", "fsdp"],
   "default": "none",
   "nullable": true
 };
-function validate234(data, {
+function validate235(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4462,7 +4465,7 @@ function validate234(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema111.enum
+        allowedValues: schema112.enum
       }
     };
     if (vErrors === null) {
@@ -4472,16 +4475,16 @@ function validate234(data, {
     }
     errors++;
   }
-  validate234.errors = vErrors;
+  validate235.errors = vErrors;
   return errors === 0;
 }
-const schema112 = {
+const schema113 = {
   "type": "string",
   "enum": ["adamw", "adafactor"],
   "default": "adamw",
   "nullable": true
 };
-function validate236(data, {
+function validate237(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4511,7 +4514,7 @@ function validate236(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema112.enum
+        allowedValues: schema113.enum
       }
     };
     if (vErrors === null) {
@@ -4521,16 +4524,18 @@ function validate236(data, {
     }
     errors++;
   }
-  validate236.errors = vErrors;
+  validate237.errors = vErrors;
   return errors === 0;
 }
-const schema113 = {
-  "type": "string",
-  "maxLength": 20,
-  "default": "0.0002",
+const schema34 = {
+  "type": "integer",
+  "format": "int64",
+  "default": 0,
+  "minimum": 0,
+  "maximum": 100000000,
   "nullable": true
 };
-function validate238(data, {
+function validate73(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4538,13 +4543,13 @@ function validate238(data, {
 } = {}) {
   let vErrors = null;
   let errors = 0;
-  if (typeof data !== "string" && data !== null) {
+  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data)) && data !== null) {
     const err0 = {
       instancePath,
       schemaPath: "#/type",
       keyword: "type",
       params: {
-        type: "string"
+        type: "integer"
       }
     };
     if (vErrors === null) {
@@ -4554,14 +4559,15 @@ function validate238(data, {
     }
     errors++;
   }
-  if (typeof data === "string") {
-    if (func2(data) > 20) {
+  if (typeof data == "number" && isFinite(data)) {
+    if (data > 100000000 || isNaN(data)) {
       const err1 = {
         instancePath,
-        schemaPath: "#/maxLength",
-        keyword: "maxLength",
+        schemaPath: "#/maximum",
+        keyword: "maximum",
         params: {
-          limit: 20
+          comparison: "<=",
+          limit: 100000000
         }
       };
       if (vErrors === null) {
@@ -4571,14 +4577,47 @@ function validate238(data, {
       }
       errors++;
     }
+    if (data < 0 || isNaN(data)) {
+      const err2 = {
+        instancePath,
+        schemaPath: "#/minimum",
+        keyword: "minimum",
+        params: {
+          comparison: ">=",
+          limit: 0
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err2];
+      } else {
+        vErrors.push(err2);
+      }
+      errors++;
+    }
+    if (!formats0.validate(data)) {
+      const err3 = {
+        instancePath,
+        schemaPath: "#/format",
+        keyword: "format",
+        params: {
+          format: "int64"
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err3];
+      } else {
+        vErrors.push(err3);
+      }
+      errors++;
+    }
   }
-  validate238.errors = vErrors;
+  validate73.errors = vErrors;
   return errors === 0;
 }
 const schema114 = {
   "type": "string",
   "maxLength": 20,
-  "default": "0.03",
+  "default": "0.0002",
   "nullable": true
 };
 function validate240(data, {
@@ -4627,6 +4666,57 @@ function validate240(data, {
   return errors === 0;
 }
 const schema115 = {
+  "type": "string",
+  "maxLength": 20,
+  "default": "0.03",
+  "nullable": true
+};
+function validate242(data, {
+  instancePath = "",
+  parentData,
+  parentDataProperty,
+  rootData = data
+} = {}) {
+  let vErrors = null;
+  let errors = 0;
+  if (typeof data !== "string" && data !== null) {
+    const err0 = {
+      instancePath,
+      schemaPath: "#/type",
+      keyword: "type",
+      params: {
+        type: "string"
+      }
+    };
+    if (vErrors === null) {
+      vErrors = [err0];
+    } else {
+      vErrors.push(err0);
+    }
+    errors++;
+  }
+  if (typeof data === "string") {
+    if (func2(data) > 20) {
+      const err1 = {
+        instancePath,
+        schemaPath: "#/maxLength",
+        keyword: "maxLength",
+        params: {
+          limit: 20
+        }
+      };
+      if (vErrors === null) {
+        vErrors = [err1];
+      } else {
+        vErrors.push(err1);
+      }
+      errors++;
+    }
+  }
+  validate242.errors = vErrors;
+  return errors === 0;
+}
+const schema116 = {
   "type": "array",
   "minItems": 2,
   "maxItems": 2,
@@ -4636,11 +4726,11 @@ const schema115 = {
   },
   "nullable": true
 };
-const schema116 = {
+const schema117 = {
   "type": "string",
   "maxLength": 20
 };
-function validate243(data, {
+function validate245(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4681,10 +4771,10 @@ function validate243(data, {
     }
     errors++;
   }
-  validate243.errors = vErrors;
+  validate245.errors = vErrors;
   return errors === 0;
 }
-function validate242(data, {
+function validate244(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4743,28 +4833,28 @@ function validate242(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate243(data[i0], {
+      if (!validate245(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate243.errors : vErrors.concat(validate243.errors);
+        vErrors = vErrors === null ? validate245.errors : vErrors.concat(validate245.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate242.errors = vErrors;
+  validate244.errors = vErrors;
   return errors === 0;
 }
-const schema117 = {
+const schema118 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0,
   "maximum": 100000000,
   "nullable": true
 };
-function validate246(data, {
+function validate248(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4823,7 +4913,7 @@ function validate246(data, {
       }
       errors++;
     }
-    if (!formats2.validate(data)) {
+    if (!formats0.validate(data)) {
       const err3 = {
         instancePath,
         schemaPath: "#/format",
@@ -4840,16 +4930,16 @@ function validate246(data, {
       errors++;
     }
   }
-  validate246.errors = vErrors;
+  validate248.errors = vErrors;
   return errors === 0;
 }
-const schema118 = {
+const schema119 = {
   "type": "string",
   "enum": ["constant", "cosine"],
   "default": "constant",
   "nullable": true
 };
-function validate248(data, {
+function validate250(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4879,7 +4969,7 @@ function validate248(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema118.enum
+        allowedValues: schema119.enum
       }
     };
     if (vErrors === null) {
@@ -4889,16 +4979,16 @@ function validate248(data, {
     }
     errors++;
   }
-  validate248.errors = vErrors;
+  validate250.errors = vErrors;
   return errors === 0;
 }
-const schema119 = {
+const schema120 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.99",
   "nullable": true
 };
-function validate250(data, {
+function validate252(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -4940,7 +5030,7 @@ function validate250(data, {
       errors++;
     }
   }
-  validate250.errors = vErrors;
+  validate252.errors = vErrors;
   return errors === 0;
 }
 const schema32 = {
@@ -4992,7 +5082,7 @@ function validate71(data, {
   validate71.errors = vErrors;
   return errors === 0;
 }
-const schema120 = {
+const schema121 = {
   "type": "integer",
   "format": "int64",
   "default": 0,
@@ -5000,7 +5090,7 @@ const schema120 = {
   "maximum": 2147483647,
   "nullable": true
 };
-function validate253(data, {
+function validate255(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5059,7 +5149,7 @@ function validate253(data, {
       }
       errors++;
     }
-    if (!formats2.validate(data)) {
+    if (!formats0.validate(data)) {
       const err3 = {
         instancePath,
         schemaPath: "#/format",
@@ -5076,16 +5166,16 @@ function validate253(data, {
       errors++;
     }
   }
-  validate253.errors = vErrors;
+  validate255.errors = vErrors;
   return errors === 0;
 }
-const schema121 = {
+const schema122 = {
   "type": "string",
   "maxLength": 20,
   "default": "1.0",
   "nullable": true
 };
-function validate255(data, {
+function validate257(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5127,10 +5217,10 @@ function validate255(data, {
       errors++;
     }
   }
-  validate255.errors = vErrors;
+  validate257.errors = vErrors;
   return errors === 0;
 }
-function validate225(data, {
+function validate226(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5156,35 +5246,35 @@ function validate225(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.steps !== undefined) {
-      if (!validate226(data.steps, {
+      if (!validate227(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate226.errors : vErrors.concat(validate226.errors);
+        vErrors = vErrors === null ? validate227.errors : vErrors.concat(validate227.errors);
         errors = vErrors.length;
       }
     }
     if (data.batchSize !== undefined) {
-      if (!validate228(data.batchSize, {
+      if (!validate229(data.batchSize, {
         instancePath: instancePath + "/batchSize",
         parentData: data,
         parentDataProperty: "batchSize",
         rootData
       })) {
-        vErrors = vErrors === null ? validate228.errors : vErrors.concat(validate228.errors);
+        vErrors = vErrors === null ? validate229.errors : vErrors.concat(validate229.errors);
         errors = vErrors.length;
       }
     }
     if (data.gradientAccumulationSteps !== undefined) {
-      if (!validate230(data.gradientAccumulationSteps, {
+      if (!validate231(data.gradientAccumulationSteps, {
         instancePath: instancePath + "/gradientAccumulationSteps",
         parentData: data,
         parentDataProperty: "gradientAccumulationSteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate230.errors : vErrors.concat(validate230.errors);
+        vErrors = vErrors === null ? validate231.errors : vErrors.concat(validate231.errors);
         errors = vErrors.length;
       }
     }
@@ -5211,90 +5301,101 @@ function validate225(data, {
       }
     }
     if (data.sharding !== undefined) {
-      if (!validate234(data.sharding, {
+      if (!validate235(data.sharding, {
         instancePath: instancePath + "/sharding",
         parentData: data,
         parentDataProperty: "sharding",
         rootData
       })) {
-        vErrors = vErrors === null ? validate234.errors : vErrors.concat(validate234.errors);
+        vErrors = vErrors === null ? validate235.errors : vErrors.concat(validate235.errors);
         errors = vErrors.length;
       }
     }
     if (data.optimizer !== undefined) {
-      if (!validate236(data.optimizer, {
+      if (!validate237(data.optimizer, {
         instancePath: instancePath + "/optimizer",
         parentData: data,
         parentDataProperty: "optimizer",
         rootData
       })) {
-        vErrors = vErrors === null ? validate236.errors : vErrors.concat(validate236.errors);
+        vErrors = vErrors === null ? validate237.errors : vErrors.concat(validate237.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.refreshSteps !== undefined) {
+      if (!validate73(data.refreshSteps, {
+        instancePath: instancePath + "/refreshSteps",
+        parentData: data,
+        parentDataProperty: "refreshSteps",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
         errors = vErrors.length;
       }
     }
     if (data.learningRate !== undefined) {
-      if (!validate238(data.learningRate, {
+      if (!validate240(data.learningRate, {
         instancePath: instancePath + "/learningRate",
         parentData: data,
         parentDataProperty: "learningRate",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate238.errors : vErrors.concat(validate238.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.weightDecay !== undefined) {
-      if (!validate240(data.weightDecay, {
-        instancePath: instancePath + "/weightDecay",
-        parentData: data,
-        parentDataProperty: "weightDecay",
         rootData
       })) {
         vErrors = vErrors === null ? validate240.errors : vErrors.concat(validate240.errors);
         errors = vErrors.length;
       }
     }
-    if (data.betas !== undefined) {
-      if (!validate242(data.betas, {
-        instancePath: instancePath + "/betas",
+    if (data.weightDecay !== undefined) {
+      if (!validate242(data.weightDecay, {
+        instancePath: instancePath + "/weightDecay",
         parentData: data,
-        parentDataProperty: "betas",
+        parentDataProperty: "weightDecay",
         rootData
       })) {
         vErrors = vErrors === null ? validate242.errors : vErrors.concat(validate242.errors);
         errors = vErrors.length;
       }
     }
-    if (data.warmupSteps !== undefined) {
-      if (!validate246(data.warmupSteps, {
-        instancePath: instancePath + "/warmupSteps",
+    if (data.betas !== undefined) {
+      if (!validate244(data.betas, {
+        instancePath: instancePath + "/betas",
         parentData: data,
-        parentDataProperty: "warmupSteps",
+        parentDataProperty: "betas",
         rootData
       })) {
-        vErrors = vErrors === null ? validate246.errors : vErrors.concat(validate246.errors);
+        vErrors = vErrors === null ? validate244.errors : vErrors.concat(validate244.errors);
         errors = vErrors.length;
       }
     }
-    if (data.learningRateSchedule !== undefined) {
-      if (!validate248(data.learningRateSchedule, {
-        instancePath: instancePath + "/learningRateSchedule",
+    if (data.warmupSteps !== undefined) {
+      if (!validate248(data.warmupSteps, {
+        instancePath: instancePath + "/warmupSteps",
         parentData: data,
-        parentDataProperty: "learningRateSchedule",
+        parentDataProperty: "warmupSteps",
         rootData
       })) {
         vErrors = vErrors === null ? validate248.errors : vErrors.concat(validate248.errors);
         errors = vErrors.length;
       }
     }
+    if (data.learningRateSchedule !== undefined) {
+      if (!validate250(data.learningRateSchedule, {
+        instancePath: instancePath + "/learningRateSchedule",
+        parentData: data,
+        parentDataProperty: "learningRateSchedule",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate250.errors : vErrors.concat(validate250.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.emaDecay !== undefined) {
-      if (!validate250(data.emaDecay, {
+      if (!validate252(data.emaDecay, {
         instancePath: instancePath + "/emaDecay",
         parentData: data,
         parentDataProperty: "emaDecay",
         rootData
       })) {
-        vErrors = vErrors === null ? validate250.errors : vErrors.concat(validate250.errors);
+        vErrors = vErrors === null ? validate252.errors : vErrors.concat(validate252.errors);
         errors = vErrors.length;
       }
     }
@@ -5310,32 +5411,32 @@ function validate225(data, {
       }
     }
     if (data.seed !== undefined) {
-      if (!validate253(data.seed, {
+      if (!validate255(data.seed, {
         instancePath: instancePath + "/seed",
         parentData: data,
         parentDataProperty: "seed",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate253.errors : vErrors.concat(validate253.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.gradientClip !== undefined) {
-      if (!validate255(data.gradientClip, {
-        instancePath: instancePath + "/gradientClip",
-        parentData: data,
-        parentDataProperty: "gradientClip",
         rootData
       })) {
         vErrors = vErrors === null ? validate255.errors : vErrors.concat(validate255.errors);
         errors = vErrors.length;
       }
     }
+    if (data.gradientClip !== undefined) {
+      if (!validate257(data.gradientClip, {
+        instancePath: instancePath + "/gradientClip",
+        parentData: data,
+        parentDataProperty: "gradientClip",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate257.errors : vErrors.concat(validate257.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate225.errors = vErrors;
+  validate226.errors = vErrors;
   return errors === 0;
 }
-const schema122 = {
+const schema123 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -5348,14 +5449,14 @@ const schema122 = {
   },
   "nullable": true
 };
-const schema123 = {
+const schema124 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1,
   "maximum": 100000000,
   "nullable": true
 };
-function validate259(data, {
+function validate261(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5414,7 +5515,7 @@ function validate259(data, {
       }
       errors++;
     }
-    if (!formats2.validate(data)) {
+    if (!formats0.validate(data)) {
       const err3 = {
         instancePath,
         schemaPath: "#/format",
@@ -5431,17 +5532,17 @@ function validate259(data, {
       errors++;
     }
   }
-  validate259.errors = vErrors;
+  validate261.errors = vErrors;
   return errors === 0;
 }
-const schema124 = {
+const schema125 = {
   "type": "integer",
   "default": 2,
   "minimum": 1,
   "maximum": 100,
   "nullable": true
 };
-function validate261(data, {
+function validate263(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5501,10 +5602,10 @@ function validate261(data, {
       errors++;
     }
   }
-  validate261.errors = vErrors;
+  validate263.errors = vErrors;
   return errors === 0;
 }
-function validate258(data, {
+function validate260(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5530,32 +5631,32 @@ function validate258(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.everySteps !== undefined) {
-      if (!validate259(data.everySteps, {
+      if (!validate261(data.everySteps, {
         instancePath: instancePath + "/everySteps",
         parentData: data,
         parentDataProperty: "everySteps",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate259.errors : vErrors.concat(validate259.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.keep !== undefined) {
-      if (!validate261(data.keep, {
-        instancePath: instancePath + "/keep",
-        parentData: data,
-        parentDataProperty: "keep",
         rootData
       })) {
         vErrors = vErrors === null ? validate261.errors : vErrors.concat(validate261.errors);
         errors = vErrors.length;
       }
     }
+    if (data.keep !== undefined) {
+      if (!validate263(data.keep, {
+        instancePath: instancePath + "/keep",
+        parentData: data,
+        parentDataProperty: "keep",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate263.errors : vErrors.concat(validate263.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate258.errors = vErrors;
+  validate260.errors = vErrors;
   return errors === 0;
 }
-const schema125 = {
+const schema126 = {
   "type": "object",
   "default": {},
   "properties": {
@@ -5604,13 +5705,13 @@ const schema125 = {
   },
   "nullable": true
 };
-const schema126 = {
+const schema127 = {
   "type": "string",
   "enum": ["fid", "fd"],
   "default": "fd",
   "nullable": true
 };
-function validate265(data, {
+function validate267(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5640,7 +5741,7 @@ function validate265(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema126.enum
+        allowedValues: schema127.enum
       }
     };
     if (vErrors === null) {
@@ -5650,17 +5751,17 @@ function validate265(data, {
     }
     errors++;
   }
-  validate265.errors = vErrors;
+  validate267.errors = vErrors;
   return errors === 0;
 }
-const schema127 = {
+const schema128 = {
   "type": "integer",
   "default": 500,
   "minimum": 2,
   "maximum": 1000000,
   "nullable": true
 };
-function validate267(data, {
+function validate269(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5720,17 +5821,17 @@ function validate267(data, {
       errors++;
     }
   }
-  validate267.errors = vErrors;
+  validate269.errors = vErrors;
   return errors === 0;
 }
-const schema128 = {
+const schema129 = {
   "type": "integer",
   "default": 20,
   "minimum": 1,
   "maximum": 1000,
   "nullable": true
 };
-function validate269(data, {
+function validate271(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5790,16 +5891,16 @@ function validate269(data, {
       errors++;
     }
   }
-  validate269.errors = vErrors;
+  validate271.errors = vErrors;
   return errors === 0;
 }
-const schema129 = {
+const schema130 = {
   "type": "string",
   "maxLength": 20,
   "default": "0.5",
   "nullable": true
 };
-function validate271(data, {
+function validate273(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5841,16 +5942,16 @@ function validate271(data, {
       errors++;
     }
   }
-  validate271.errors = vErrors;
+  validate273.errors = vErrors;
   return errors === 0;
 }
-const schema130 = {
+const schema131 = {
   "type": "string",
   "enum": ["dpm-solver++", "ddim", "euler-maruyama"],
   "default": "dpm-solver++",
   "nullable": true
 };
-function validate273(data, {
+function validate275(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5880,7 +5981,7 @@ function validate273(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema130.enum
+        allowedValues: schema131.enum
       }
     };
     if (vErrors === null) {
@@ -5890,10 +5991,10 @@ function validate273(data, {
     }
     errors++;
   }
-  validate273.errors = vErrors;
+  validate275.errors = vErrors;
   return errors === 0;
 }
-const schema131 = {
+const schema132 = {
   "type": "array",
   "maxItems": 2,
   "items": {
@@ -5901,11 +6002,11 @@ const schema131 = {
   },
   "nullable": true
 };
-const schema132 = {
+const schema133 = {
   "type": "string",
   "enum": ["fp32", "bf16", "fp16"]
 };
-function validate277(data, {
+function validate279(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5935,7 +6036,7 @@ function validate277(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema132.enum
+        allowedValues: schema133.enum
       }
     };
     if (vErrors === null) {
@@ -5945,10 +6046,10 @@ function validate277(data, {
     }
     errors++;
   }
-  validate277.errors = vErrors;
+  validate279.errors = vErrors;
   return errors === 0;
 }
-function validate276(data, {
+function validate278(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -5991,27 +6092,27 @@ function validate276(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate277(data[i0], {
+      if (!validate279(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate277.errors : vErrors.concat(validate277.errors);
+        vErrors = vErrors === null ? validate279.errors : vErrors.concat(validate279.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate276.errors = vErrors;
+  validate278.errors = vErrors;
   return errors === 0;
 }
-const schema133 = {
+const schema134 = {
   "type": "string",
   "maxLength": 512,
   "default": "file:///opt/sparsedm/weights/fashion-mnist-extractor.safetensors",
   "nullable": true
 };
-function validate280(data, {
+function validate282(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6053,10 +6154,10 @@ function validate280(data, {
       errors++;
     }
   }
-  validate280.errors = vErrors;
+  validate282.errors = vErrors;
   return errors === 0;
 }
-const schema134 = {
+const schema135 = {
   "type": "object",
   "required": ["format", "uri"],
   "properties": {
@@ -6075,11 +6176,11 @@ const schema134 = {
   },
   "nullable": true
 };
-const schema135 = {
+const schema136 = {
   "type": "string",
   "enum": ["fashion-mnist", "cifar10", "celeba", "image-folder", "imagenet256-features", "imagenet512-features", "mscoco256-features", "emoji-features", "prompts"]
 };
-function validate284(data, {
+function validate286(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6109,7 +6210,7 @@ function validate284(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema135.enum
+        allowedValues: schema136.enum
       }
     };
     if (vErrors === null) {
@@ -6119,15 +6220,15 @@ function validate284(data, {
     }
     errors++;
   }
-  validate284.errors = vErrors;
+  validate286.errors = vErrors;
   return errors === 0;
 }
-const schema136 = {
+const schema137 = {
   "type": "string",
   "enum": ["test", "train"],
   "nullable": true
 };
-function validate287(data, {
+function validate289(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6157,7 +6258,7 @@ function validate287(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema136.enum
+        allowedValues: schema137.enum
       }
     };
     if (vErrors === null) {
@@ -6167,10 +6268,10 @@ function validate287(data, {
     }
     errors++;
   }
-  validate287.errors = vErrors;
+  validate289.errors = vErrors;
   return errors === 0;
 }
-function validate283(data, {
+function validate285(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6228,13 +6329,13 @@ function validate283(data, {
       errors++;
     }
     if (data.format !== undefined) {
-      if (!validate284(data.format, {
+      if (!validate286(data.format, {
         instancePath: instancePath + "/format",
         parentData: data,
         parentDataProperty: "format",
         rootData
       })) {
-        vErrors = vErrors === null ? validate284.errors : vErrors.concat(validate284.errors);
+        vErrors = vErrors === null ? validate286.errors : vErrors.concat(validate286.errors);
         errors = vErrors.length;
       }
     }
@@ -6250,13 +6351,13 @@ function validate283(data, {
       }
     }
     if (data.split !== undefined) {
-      if (!validate287(data.split, {
+      if (!validate289(data.split, {
         instancePath: instancePath + "/split",
         parentData: data,
         parentDataProperty: "split",
         rootData
       })) {
-        vErrors = vErrors === null ? validate287.errors : vErrors.concat(validate287.errors);
+        vErrors = vErrors === null ? validate289.errors : vErrors.concat(validate289.errors);
         errors = vErrors.length;
       }
     }
@@ -6272,94 +6373,7 @@ function validate283(data, {
       }
     }
   }
-  validate283.errors = vErrors;
-  return errors === 0;
-}
-const schema137 = {
-  "type": "integer",
-  "format": "int64",
-  "default": 0,
-  "minimum": 0,
-  "maximum": 100000000,
-  "nullable": true
-};
-function validate293(data, {
-  instancePath = "",
-  parentData,
-  parentDataProperty,
-  rootData = data
-} = {}) {
-  let vErrors = null;
-  let errors = 0;
-  if (!(typeof data == "number" && !(data % 1) && !isNaN(data) && isFinite(data)) && data !== null) {
-    const err0 = {
-      instancePath,
-      schemaPath: "#/type",
-      keyword: "type",
-      params: {
-        type: "integer"
-      }
-    };
-    if (vErrors === null) {
-      vErrors = [err0];
-    } else {
-      vErrors.push(err0);
-    }
-    errors++;
-  }
-  if (typeof data == "number" && isFinite(data)) {
-    if (data > 100000000 || isNaN(data)) {
-      const err1 = {
-        instancePath,
-        schemaPath: "#/maximum",
-        keyword: "maximum",
-        params: {
-          comparison: "<=",
-          limit: 100000000
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err1];
-      } else {
-        vErrors.push(err1);
-      }
-      errors++;
-    }
-    if (data < 0 || isNaN(data)) {
-      const err2 = {
-        instancePath,
-        schemaPath: "#/minimum",
-        keyword: "minimum",
-        params: {
-          comparison: ">=",
-          limit: 0
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err2];
-      } else {
-        vErrors.push(err2);
-      }
-      errors++;
-    }
-    if (!formats2.validate(data)) {
-      const err3 = {
-        instancePath,
-        schemaPath: "#/format",
-        keyword: "format",
-        params: {
-          format: "int64"
-        }
-      };
-      if (vErrors === null) {
-        vErrors = [err3];
-      } else {
-        vErrors.push(err3);
-      }
-      errors++;
-    }
-  }
-  validate293.errors = vErrors;
+  validate285.errors = vErrors;
   return errors === 0;
 }
 const schema138 = {
@@ -6368,7 +6382,7 @@ const schema138 = {
   "default": "last",
   "nullable": true
 };
-function validate295(data, {
+function validate296(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6408,10 +6422,10 @@ function validate295(data, {
     }
     errors++;
   }
-  validate295.errors = vErrors;
+  validate296.errors = vErrors;
   return errors === 0;
 }
-function validate264(data, {
+function validate266(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6437,57 +6451,57 @@ function validate264(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.metric !== undefined) {
-      if (!validate265(data.metric, {
+      if (!validate267(data.metric, {
         instancePath: instancePath + "/metric",
         parentData: data,
         parentDataProperty: "metric",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate265.errors : vErrors.concat(validate265.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.samples !== undefined) {
-      if (!validate267(data.samples, {
-        instancePath: instancePath + "/samples",
-        parentData: data,
-        parentDataProperty: "samples",
         rootData
       })) {
         vErrors = vErrors === null ? validate267.errors : vErrors.concat(validate267.errors);
         errors = vErrors.length;
       }
     }
-    if (data.steps !== undefined) {
-      if (!validate269(data.steps, {
-        instancePath: instancePath + "/steps",
+    if (data.samples !== undefined) {
+      if (!validate269(data.samples, {
+        instancePath: instancePath + "/samples",
         parentData: data,
-        parentDataProperty: "steps",
+        parentDataProperty: "samples",
         rootData
       })) {
         vErrors = vErrors === null ? validate269.errors : vErrors.concat(validate269.errors);
         errors = vErrors.length;
       }
     }
-    if (data.guidance !== undefined) {
-      if (!validate271(data.guidance, {
-        instancePath: instancePath + "/guidance",
+    if (data.steps !== undefined) {
+      if (!validate271(data.steps, {
+        instancePath: instancePath + "/steps",
         parentData: data,
-        parentDataProperty: "guidance",
+        parentDataProperty: "steps",
         rootData
       })) {
         vErrors = vErrors === null ? validate271.errors : vErrors.concat(validate271.errors);
         errors = vErrors.length;
       }
     }
+    if (data.guidance !== undefined) {
+      if (!validate273(data.guidance, {
+        instancePath: instancePath + "/guidance",
+        parentData: data,
+        parentDataProperty: "guidance",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate273.errors : vErrors.concat(validate273.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.sampler !== undefined) {
-      if (!validate273(data.sampler, {
+      if (!validate275(data.sampler, {
         instancePath: instancePath + "/sampler",
         parentData: data,
         parentDataProperty: "sampler",
         rootData
       })) {
-        vErrors = vErrors === null ? validate273.errors : vErrors.concat(validate273.errors);
+        vErrors = vErrors === null ? validate275.errors : vErrors.concat(validate275.errors);
         errors = vErrors.length;
       }
     }
@@ -6503,24 +6517,24 @@ function validate264(data, {
       }
     }
     if (data.servedPrecisions !== undefined) {
-      if (!validate276(data.servedPrecisions, {
+      if (!validate278(data.servedPrecisions, {
         instancePath: instancePath + "/servedPrecisions",
         parentData: data,
         parentDataProperty: "servedPrecisions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate276.errors : vErrors.concat(validate276.errors);
+        vErrors = vErrors === null ? validate278.errors : vErrors.concat(validate278.errors);
         errors = vErrors.length;
       }
     }
     if (data.extractorUri !== undefined) {
-      if (!validate280(data.extractorUri, {
+      if (!validate282(data.extractorUri, {
         instancePath: instancePath + "/extractorUri",
         parentData: data,
         parentDataProperty: "extractorUri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate280.errors : vErrors.concat(validate280.errors);
+        vErrors = vErrors === null ? validate282.errors : vErrors.concat(validate282.errors);
         errors = vErrors.length;
       }
     }
@@ -6536,13 +6550,13 @@ function validate264(data, {
       }
     }
     if (data.dataset !== undefined) {
-      if (!validate283(data.dataset, {
+      if (!validate285(data.dataset, {
         instancePath: instancePath + "/dataset",
         parentData: data,
         parentDataProperty: "dataset",
         rootData
       })) {
-        vErrors = vErrors === null ? validate283.errors : vErrors.concat(validate283.errors);
+        vErrors = vErrors === null ? validate285.errors : vErrors.concat(validate285.errors);
         errors = vErrors.length;
       }
     }
@@ -6569,29 +6583,29 @@ function validate264(data, {
       }
     }
     if (data.everySteps !== undefined) {
-      if (!validate293(data.everySteps, {
+      if (!validate73(data.everySteps, {
         instancePath: instancePath + "/everySteps",
         parentData: data,
         parentDataProperty: "everySteps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate293.errors : vErrors.concat(validate293.errors);
+        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
         errors = vErrors.length;
       }
     }
     if (data.select !== undefined) {
-      if (!validate295(data.select, {
+      if (!validate296(data.select, {
         instancePath: instancePath + "/select",
         parentData: data,
         parentDataProperty: "select",
         rootData
       })) {
-        vErrors = vErrors === null ? validate295.errors : vErrors.concat(validate295.errors);
+        vErrors = vErrors === null ? validate296.errors : vErrors.concat(validate296.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate264.errors = vErrors;
+  validate266.errors = vErrors;
   return errors === 0;
 }
 const schema139 = {
@@ -6615,7 +6629,7 @@ const schema140 = {
   "maximum": 100000,
   "nullable": true
 };
-function validate300(data, {
+function validate301(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6675,16 +6689,16 @@ function validate300(data, {
       errors++;
     }
   }
-  validate300.errors = vErrors;
+  validate301.errors = vErrors;
   return errors === 0;
 }
-const schema68 = {
+const schema69 = {
   "type": "integer",
   "minimum": 0,
   "maximum": 100,
   "nullable": true
 };
-function validate132(data, {
+function validate133(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6744,10 +6758,10 @@ function validate132(data, {
       errors++;
     }
   }
-  validate132.errors = vErrors;
+  validate133.errors = vErrors;
   return errors === 0;
 }
-function validate298(data, {
+function validate299(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6784,29 +6798,29 @@ function validate298(data, {
       }
     }
     if (data.maxFidIncreasePercent !== undefined) {
-      if (!validate300(data.maxFidIncreasePercent, {
+      if (!validate301(data.maxFidIncreasePercent, {
         instancePath: instancePath + "/maxFidIncreasePercent",
         parentData: data,
         parentDataProperty: "maxFidIncreasePercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate300.errors : vErrors.concat(validate300.errors);
+        vErrors = vErrors === null ? validate301.errors : vErrors.concat(validate301.errors);
         errors = vErrors.length;
       }
     }
     if (data.minMacsReductionPercent !== undefined) {
-      if (!validate132(data.minMacsReductionPercent, {
+      if (!validate133(data.minMacsReductionPercent, {
         instancePath: instancePath + "/minMacsReductionPercent",
         parentData: data,
         parentDataProperty: "minMacsReductionPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
+        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate298.errors = vErrors;
+  validate299.errors = vErrors;
   return errors === 0;
 }
 const schema141 = {
@@ -6818,7 +6832,7 @@ const schema141 = {
     }
   }
 };
-function validate304(data, {
+function validate305(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6870,7 +6884,7 @@ function validate304(data, {
     }
     errors++;
   }
-  validate304.errors = vErrors;
+  validate305.errors = vErrors;
   return errors === 0;
 }
 const schema142 = {
@@ -6908,12 +6922,12 @@ const schema144 = {
     }
   }
 };
-const schema34 = {
+const schema35 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 253
 };
-function validate73(data, {
+function validate74(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -6970,10 +6984,10 @@ function validate73(data, {
     }
     errors++;
   }
-  validate73.errors = vErrors;
+  validate74.errors = vErrors;
   return errors === 0;
 }
-function validate309(data, {
+function validate310(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7026,13 +7040,13 @@ function validate309(data, {
       }
     }
     if (data.secretName !== undefined) {
-      if (!validate73(data.secretName, {
+      if (!validate74(data.secretName, {
         instancePath: instancePath + "/secretName",
         parentData: data,
         parentDataProperty: "secretName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
+        vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
         errors = vErrors.length;
       }
     }
@@ -7052,10 +7066,10 @@ function validate309(data, {
     }
     errors++;
   }
-  validate309.errors = vErrors;
+  validate310.errors = vErrors;
   return errors === 0;
 }
-function validate308(data, {
+function validate309(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7098,18 +7112,18 @@ function validate308(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate309(data[i0], {
+      if (!validate310(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate309.errors : vErrors.concat(validate309.errors);
+        vErrors = vErrors === null ? validate310.errors : vErrors.concat(validate310.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate308.errors = vErrors;
+  validate309.errors = vErrors;
   return errors === 0;
 }
 const schema145 = {
@@ -7122,7 +7136,7 @@ const schema145 = {
   },
   "nullable": true
 };
-function validate314(data, {
+function validate315(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7164,18 +7178,18 @@ function validate314(data, {
       errors++;
     }
     if (data.claim !== undefined) {
-      if (!validate73(data.claim, {
+      if (!validate74(data.claim, {
         instancePath: instancePath + "/claim",
         parentData: data,
         parentDataProperty: "claim",
         rootData
       })) {
-        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
+        vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate314.errors = vErrors;
+  validate315.errors = vErrors;
   return errors === 0;
 }
 const schema146 = {
@@ -7191,13 +7205,13 @@ const schema146 = {
   },
   "nullable": true
 };
-const schema35 = {
+const schema36 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 253,
   "nullable": true
 };
-function validate74(data, {
+function validate75(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7255,10 +7269,10 @@ function validate74(data, {
       errors++;
     }
   }
-  validate74.errors = vErrors;
+  validate75.errors = vErrors;
   return errors === 0;
 }
-function validate317(data, {
+function validate318(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7300,32 +7314,32 @@ function validate317(data, {
       errors++;
     }
     if (data.configMapName !== undefined) {
-      if (!validate73(data.configMapName, {
+      if (!validate74(data.configMapName, {
         instancePath: instancePath + "/configMapName",
         parentData: data,
         parentDataProperty: "configMapName",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.key !== undefined) {
-      if (!validate74(data.key, {
-        instancePath: instancePath + "/key",
-        parentData: data,
-        parentDataProperty: "key",
         rootData
       })) {
         vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
         errors = vErrors.length;
       }
     }
+    if (data.key !== undefined) {
+      if (!validate75(data.key, {
+        instancePath: instancePath + "/key",
+        parentData: data,
+        parentDataProperty: "key",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate75.errors : vErrors.concat(validate75.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate317.errors = vErrors;
+  validate318.errors = vErrors;
   return errors === 0;
 }
-function validate307(data, {
+function validate308(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7351,40 +7365,40 @@ function validate307(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.credentials !== undefined) {
-      if (!validate308(data.credentials, {
+      if (!validate309(data.credentials, {
         instancePath: instancePath + "/credentials",
         parentData: data,
         parentDataProperty: "credentials",
         rootData
       })) {
-        vErrors = vErrors === null ? validate308.errors : vErrors.concat(validate308.errors);
+        vErrors = vErrors === null ? validate309.errors : vErrors.concat(validate309.errors);
         errors = vErrors.length;
       }
     }
     if (data.cache !== undefined) {
-      if (!validate314(data.cache, {
+      if (!validate315(data.cache, {
         instancePath: instancePath + "/cache",
         parentData: data,
         parentDataProperty: "cache",
         rootData
       })) {
-        vErrors = vErrors === null ? validate314.errors : vErrors.concat(validate314.errors);
+        vErrors = vErrors === null ? validate315.errors : vErrors.concat(validate315.errors);
         errors = vErrors.length;
       }
     }
     if (data.trustedCA !== undefined) {
-      if (!validate317(data.trustedCA, {
+      if (!validate318(data.trustedCA, {
         instancePath: instancePath + "/trustedCA",
         parentData: data,
         parentDataProperty: "trustedCA",
         rootData
       })) {
-        vErrors = vErrors === null ? validate317.errors : vErrors.concat(validate317.errors);
+        vErrors = vErrors === null ? validate318.errors : vErrors.concat(validate318.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate307.errors = vErrors;
+  validate308.errors = vErrors;
   return errors === 0;
 }
 const schema147 = {
@@ -7460,8 +7474,8 @@ const schema148 = {
   "maximum": 256,
   "nullable": true
 };
-const formats0 = formats.int32;
-function validate323(data, {
+const formats2 = formats.int32;
+function validate324(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7520,7 +7534,7 @@ function validate323(data, {
       }
       errors++;
     }
-    if (!formats0.validate(data)) {
+    if (!formats2.validate(data)) {
       const err3 = {
         instancePath,
         schemaPath: "#/format",
@@ -7537,7 +7551,7 @@ function validate323(data, {
       errors++;
     }
   }
-  validate323.errors = vErrors;
+  validate324.errors = vErrors;
   return errors === 0;
 }
 const schema149 = {
@@ -7572,12 +7586,12 @@ const schema150 = {
     }
   }
 };
-const schema53 = {
+const schema54 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 317
 };
-function validate103(data, {
+function validate104(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7634,17 +7648,17 @@ function validate103(data, {
     }
     errors++;
   }
-  validate103.errors = vErrors;
+  validate104.errors = vErrors;
   return errors === 0;
 }
-const schema36 = {
+const schema37 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
   "maximum": 1000,
   "nullable": true
 };
-function validate75(data, {
+function validate76(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7703,7 +7717,7 @@ function validate75(data, {
       }
       errors++;
     }
-    if (!formats0.validate(data)) {
+    if (!formats2.validate(data)) {
       const err3 = {
         instancePath,
         schemaPath: "#/format",
@@ -7720,14 +7734,14 @@ function validate75(data, {
       errors++;
     }
   }
-  validate75.errors = vErrors;
+  validate76.errors = vErrors;
   return errors === 0;
 }
 const schema151 = {
   "type": "string",
   "enum": ["ScheduleAnyway", "DoNotSchedule"]
 };
-function validate330(data, {
+function validate331(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7767,15 +7781,15 @@ function validate330(data, {
     }
     errors++;
   }
-  validate330.errors = vErrors;
+  validate331.errors = vErrors;
   return errors === 0;
 }
-const schema37 = {
+const schema38 = {
   "type": "string",
   "enum": ["Honor", "Ignore"],
   "nullable": true
 };
-function validate76(data, {
+function validate77(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7805,7 +7819,7 @@ function validate76(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema37.enum
+        allowedValues: schema38.enum
       }
     };
     if (vErrors === null) {
@@ -7815,10 +7829,10 @@ function validate76(data, {
     }
     errors++;
   }
-  validate76.errors = vErrors;
+  validate77.errors = vErrors;
   return errors === 0;
 }
-function validate327(data, {
+function validate328(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7860,68 +7874,68 @@ function validate327(data, {
       errors++;
     }
     if (data.topologyKey !== undefined) {
-      if (!validate103(data.topologyKey, {
+      if (!validate104(data.topologyKey, {
         instancePath: instancePath + "/topologyKey",
         parentData: data,
         parentDataProperty: "topologyKey",
         rootData
       })) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
         errors = vErrors.length;
       }
     }
     if (data.maxSkew !== undefined) {
-      if (!validate75(data.maxSkew, {
+      if (!validate76(data.maxSkew, {
         instancePath: instancePath + "/maxSkew",
         parentData: data,
         parentDataProperty: "maxSkew",
         rootData
       })) {
-        vErrors = vErrors === null ? validate75.errors : vErrors.concat(validate75.errors);
+        vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
         errors = vErrors.length;
       }
     }
     if (data.whenUnsatisfiable !== undefined) {
-      if (!validate330(data.whenUnsatisfiable, {
+      if (!validate331(data.whenUnsatisfiable, {
         instancePath: instancePath + "/whenUnsatisfiable",
         parentData: data,
         parentDataProperty: "whenUnsatisfiable",
         rootData
       })) {
-        vErrors = vErrors === null ? validate330.errors : vErrors.concat(validate330.errors);
+        vErrors = vErrors === null ? validate331.errors : vErrors.concat(validate331.errors);
         errors = vErrors.length;
       }
     }
     if (data.minDomains !== undefined) {
-      if (!validate75(data.minDomains, {
+      if (!validate76(data.minDomains, {
         instancePath: instancePath + "/minDomains",
         parentData: data,
         parentDataProperty: "minDomains",
         rootData
       })) {
-        vErrors = vErrors === null ? validate75.errors : vErrors.concat(validate75.errors);
+        vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
         errors = vErrors.length;
       }
     }
     if (data.nodeAffinityPolicy !== undefined) {
-      if (!validate76(data.nodeAffinityPolicy, {
+      if (!validate77(data.nodeAffinityPolicy, {
         instancePath: instancePath + "/nodeAffinityPolicy",
         parentData: data,
         parentDataProperty: "nodeAffinityPolicy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
+        vErrors = vErrors === null ? validate77.errors : vErrors.concat(validate77.errors);
         errors = vErrors.length;
       }
     }
     if (data.nodeTaintsPolicy !== undefined) {
-      if (!validate76(data.nodeTaintsPolicy, {
+      if (!validate77(data.nodeTaintsPolicy, {
         instancePath: instancePath + "/nodeTaintsPolicy",
         parentData: data,
         parentDataProperty: "nodeTaintsPolicy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate76.errors : vErrors.concat(validate76.errors);
+        vErrors = vErrors === null ? validate77.errors : vErrors.concat(validate77.errors);
         errors = vErrors.length;
       }
     }
@@ -7941,10 +7955,10 @@ function validate327(data, {
     }
     errors++;
   }
-  validate327.errors = vErrors;
+  validate328.errors = vErrors;
   return errors === 0;
 }
-function validate326(data, {
+function validate327(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -7987,18 +8001,18 @@ function validate326(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate327(data[i0], {
+      if (!validate328(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate327.errors : vErrors.concat(validate327.errors);
+        vErrors = vErrors === null ? validate328.errors : vErrors.concat(validate328.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate326.errors = vErrors;
+  validate327.errors = vErrors;
   return errors === 0;
 }
 const schema152 = {
@@ -8026,7 +8040,7 @@ const schema153 = {
   "maximum": 2147483647,
   "nullable": true
 };
-function validate338(data, {
+function validate339(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8085,7 +8099,7 @@ function validate338(data, {
       }
       errors++;
     }
-    if (!formats2.validate(data)) {
+    if (!formats0.validate(data)) {
       const err3 = {
         instancePath,
         schemaPath: "#/format",
@@ -8102,17 +8116,17 @@ function validate338(data, {
       errors++;
     }
   }
-  validate338.errors = vErrors;
+  validate339.errors = vErrors;
   return errors === 0;
 }
-const schema38 = {
+const schema39 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0,
   "maximum": 2147483647,
   "nullable": true
 };
-function validate77(data, {
+function validate78(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8171,7 +8185,7 @@ function validate77(data, {
       }
       errors++;
     }
-    if (!formats2.validate(data)) {
+    if (!formats0.validate(data)) {
       const err3 = {
         instancePath,
         schemaPath: "#/format",
@@ -8188,7 +8202,7 @@ function validate77(data, {
       errors++;
     }
   }
-  validate77.errors = vErrors;
+  validate78.errors = vErrors;
   return errors === 0;
 }
 const schema154 = {
@@ -8205,7 +8219,7 @@ const schema155 = {
   "minimum": 0,
   "maximum": 2147483647
 };
-function validate343(data, {
+function validate344(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8264,7 +8278,7 @@ function validate343(data, {
       }
       errors++;
     }
-    if (!formats2.validate(data)) {
+    if (!formats0.validate(data)) {
       const err3 = {
         instancePath,
         schemaPath: "#/format",
@@ -8281,10 +8295,10 @@ function validate343(data, {
       errors++;
     }
   }
-  validate343.errors = vErrors;
+  validate344.errors = vErrors;
   return errors === 0;
 }
-function validate342(data, {
+function validate343(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8327,21 +8341,21 @@ function validate342(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate343(data[i0], {
+      if (!validate344(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate343.errors : vErrors.concat(validate343.errors);
+        vErrors = vErrors === null ? validate344.errors : vErrors.concat(validate344.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate342.errors = vErrors;
+  validate343.errors = vErrors;
   return errors === 0;
 }
-function validate337(data, {
+function validate338(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8367,51 +8381,51 @@ function validate337(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.runAsUser !== undefined) {
-      if (!validate338(data.runAsUser, {
+      if (!validate339(data.runAsUser, {
         instancePath: instancePath + "/runAsUser",
         parentData: data,
         parentDataProperty: "runAsUser",
         rootData
       })) {
-        vErrors = vErrors === null ? validate338.errors : vErrors.concat(validate338.errors);
+        vErrors = vErrors === null ? validate339.errors : vErrors.concat(validate339.errors);
         errors = vErrors.length;
       }
     }
     if (data.runAsGroup !== undefined) {
-      if (!validate77(data.runAsGroup, {
+      if (!validate78(data.runAsGroup, {
         instancePath: instancePath + "/runAsGroup",
         parentData: data,
         parentDataProperty: "runAsGroup",
         rootData
       })) {
-        vErrors = vErrors === null ? validate77.errors : vErrors.concat(validate77.errors);
+        vErrors = vErrors === null ? validate78.errors : vErrors.concat(validate78.errors);
         errors = vErrors.length;
       }
     }
     if (data.fsGroup !== undefined) {
-      if (!validate77(data.fsGroup, {
+      if (!validate78(data.fsGroup, {
         instancePath: instancePath + "/fsGroup",
         parentData: data,
         parentDataProperty: "fsGroup",
         rootData
       })) {
-        vErrors = vErrors === null ? validate77.errors : vErrors.concat(validate77.errors);
+        vErrors = vErrors === null ? validate78.errors : vErrors.concat(validate78.errors);
         errors = vErrors.length;
       }
     }
     if (data.supplementalGroups !== undefined) {
-      if (!validate342(data.supplementalGroups, {
+      if (!validate343(data.supplementalGroups, {
         instancePath: instancePath + "/supplementalGroups",
         parentData: data,
         parentDataProperty: "supplementalGroups",
         rootData
       })) {
-        vErrors = vErrors === null ? validate342.errors : vErrors.concat(validate342.errors);
+        vErrors = vErrors === null ? validate343.errors : vErrors.concat(validate343.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate337.errors = vErrors;
+  validate338.errors = vErrors;
   return errors === 0;
 }
 const schema156 = {
@@ -8436,7 +8450,7 @@ const schema157 = {
     }
   }
 };
-const schema40 = {
+const schema41 = {
   "type": "object",
   "required": ["name"],
   "properties": {
@@ -8449,7 +8463,7 @@ const schema40 = {
   },
   "nullable": true
 };
-function validate79(data, {
+function validate80(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8491,32 +8505,32 @@ function validate79(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate73(data.name, {
+      if (!validate74(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
+        vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
         errors = vErrors.length;
       }
     }
     if (data.optional !== undefined) {
-      if (!validate78(data.optional, {
+      if (!validate79(data.optional, {
         instancePath: instancePath + "/optional",
         parentData: data,
         parentDataProperty: "optional",
         rootData
       })) {
-        vErrors = vErrors === null ? validate78.errors : vErrors.concat(validate78.errors);
+        vErrors = vErrors === null ? validate79.errors : vErrors.concat(validate79.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate79.errors = vErrors;
+  validate80.errors = vErrors;
   return errors === 0;
 }
-function validate348(data, {
+function validate349(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8537,24 +8551,24 @@ function validate348(data, {
       }
     }
     if (data.secretRef !== undefined) {
-      if (!validate79(data.secretRef, {
+      if (!validate80(data.secretRef, {
         instancePath: instancePath + "/secretRef",
         parentData: data,
         parentDataProperty: "secretRef",
         rootData
       })) {
-        vErrors = vErrors === null ? validate79.errors : vErrors.concat(validate79.errors);
+        vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
         errors = vErrors.length;
       }
     }
     if (data.configMapRef !== undefined) {
-      if (!validate79(data.configMapRef, {
+      if (!validate80(data.configMapRef, {
         instancePath: instancePath + "/configMapRef",
         parentData: data,
         parentDataProperty: "configMapRef",
         rootData
       })) {
-        vErrors = vErrors === null ? validate79.errors : vErrors.concat(validate79.errors);
+        vErrors = vErrors === null ? validate80.errors : vErrors.concat(validate80.errors);
         errors = vErrors.length;
       }
     }
@@ -8574,10 +8588,10 @@ function validate348(data, {
     }
     errors++;
   }
-  validate348.errors = vErrors;
+  validate349.errors = vErrors;
   return errors === 0;
 }
-function validate347(data, {
+function validate348(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8620,18 +8634,18 @@ function validate347(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate348(data[i0], {
+      if (!validate349(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate348.errors : vErrors.concat(validate348.errors);
+        vErrors = vErrors === null ? validate349.errors : vErrors.concat(validate349.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate347.errors = vErrors;
+  validate348.errors = vErrors;
   return errors === 0;
 }
 const schema158 = {
@@ -8663,12 +8677,12 @@ const schema159 = {
     }
   }
 };
-const schema41 = {
+const schema42 = {
   "type": "string",
   "minLength": 1,
   "maxLength": 63
 };
-function validate82(data, {
+function validate83(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8725,7 +8739,7 @@ function validate82(data, {
     }
     errors++;
   }
-  validate82.errors = vErrors;
+  validate83.errors = vErrors;
   return errors === 0;
 }
 const schema160 = {
@@ -8738,7 +8752,7 @@ const schema160 = {
   },
   "nullable": true
 };
-function validate357(data, {
+function validate358(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8780,18 +8794,18 @@ function validate357(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate73(data.name, {
+      if (!validate74(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
+        vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate357.errors = vErrors;
+  validate358.errors = vErrors;
   return errors === 0;
 }
 const schema161 = {
@@ -8804,7 +8818,7 @@ const schema161 = {
   },
   "nullable": true
 };
-function validate360(data, {
+function validate361(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8846,18 +8860,18 @@ function validate360(data, {
       errors++;
     }
     if (data.secretName !== undefined) {
-      if (!validate73(data.secretName, {
+      if (!validate74(data.secretName, {
         instancePath: instancePath + "/secretName",
         parentData: data,
         parentDataProperty: "secretName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
+        vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate360.errors = vErrors;
+  validate361.errors = vErrors;
   return errors === 0;
 }
 const schema162 = {
@@ -8873,7 +8887,7 @@ const schema162 = {
   },
   "nullable": true
 };
-function validate363(data, {
+function validate364(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8915,29 +8929,29 @@ function validate363(data, {
       errors++;
     }
     if (data.claimName !== undefined) {
-      if (!validate73(data.claimName, {
+      if (!validate74(data.claimName, {
         instancePath: instancePath + "/claimName",
         parentData: data,
         parentDataProperty: "claimName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
+        vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
         errors = vErrors.length;
       }
     }
     if (data.readOnly !== undefined) {
-      if (!validate78(data.readOnly, {
+      if (!validate79(data.readOnly, {
         instancePath: instancePath + "/readOnly",
         parentData: data,
         parentDataProperty: "readOnly",
         rootData
       })) {
-        vErrors = vErrors === null ? validate78.errors : vErrors.concat(validate78.errors);
+        vErrors = vErrors === null ? validate79.errors : vErrors.concat(validate79.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate363.errors = vErrors;
+  validate364.errors = vErrors;
   return errors === 0;
 }
 const schema163 = {
@@ -8957,7 +8971,7 @@ const schema164 = {
   "enum": ["Memory"],
   "nullable": true
 };
-function validate368(data, {
+function validate369(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -8997,15 +9011,15 @@ function validate368(data, {
     }
     errors++;
   }
-  validate368.errors = vErrors;
+  validate369.errors = vErrors;
   return errors === 0;
 }
-const schema69 = {
+const schema70 = {
   "type": "string",
   "maxLength": 32,
   "nullable": true
 };
-function validate133(data, {
+function validate134(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9047,10 +9061,10 @@ function validate133(data, {
       errors++;
     }
   }
-  validate133.errors = vErrors;
+  validate134.errors = vErrors;
   return errors === 0;
 }
-function validate367(data, {
+function validate368(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9076,32 +9090,32 @@ function validate367(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.medium !== undefined) {
-      if (!validate368(data.medium, {
+      if (!validate369(data.medium, {
         instancePath: instancePath + "/medium",
         parentData: data,
         parentDataProperty: "medium",
         rootData
       })) {
-        vErrors = vErrors === null ? validate368.errors : vErrors.concat(validate368.errors);
+        vErrors = vErrors === null ? validate369.errors : vErrors.concat(validate369.errors);
         errors = vErrors.length;
       }
     }
     if (data.sizeLimit !== undefined) {
-      if (!validate133(data.sizeLimit, {
+      if (!validate134(data.sizeLimit, {
         instancePath: instancePath + "/sizeLimit",
         parentData: data,
         parentDataProperty: "sizeLimit",
         rootData
       })) {
-        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+        vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate367.errors = vErrors;
+  validate368.errors = vErrors;
   return errors === 0;
 }
-function validate355(data, {
+function validate356(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9127,57 +9141,57 @@ function validate355(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate82(data.name, {
+      if (!validate83(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate82.errors : vErrors.concat(validate82.errors);
+        vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
         errors = vErrors.length;
       }
     }
     if (data.configMap !== undefined) {
-      if (!validate357(data.configMap, {
+      if (!validate358(data.configMap, {
         instancePath: instancePath + "/configMap",
         parentData: data,
         parentDataProperty: "configMap",
         rootData
       })) {
-        vErrors = vErrors === null ? validate357.errors : vErrors.concat(validate357.errors);
+        vErrors = vErrors === null ? validate358.errors : vErrors.concat(validate358.errors);
         errors = vErrors.length;
       }
     }
     if (data.secret !== undefined) {
-      if (!validate360(data.secret, {
+      if (!validate361(data.secret, {
         instancePath: instancePath + "/secret",
         parentData: data,
         parentDataProperty: "secret",
         rootData
       })) {
-        vErrors = vErrors === null ? validate360.errors : vErrors.concat(validate360.errors);
+        vErrors = vErrors === null ? validate361.errors : vErrors.concat(validate361.errors);
         errors = vErrors.length;
       }
     }
     if (data.persistentVolumeClaim !== undefined) {
-      if (!validate363(data.persistentVolumeClaim, {
+      if (!validate364(data.persistentVolumeClaim, {
         instancePath: instancePath + "/persistentVolumeClaim",
         parentData: data,
         parentDataProperty: "persistentVolumeClaim",
         rootData
       })) {
-        vErrors = vErrors === null ? validate363.errors : vErrors.concat(validate363.errors);
+        vErrors = vErrors === null ? validate364.errors : vErrors.concat(validate364.errors);
         errors = vErrors.length;
       }
     }
     if (data.emptyDir !== undefined) {
-      if (!validate367(data.emptyDir, {
+      if (!validate368(data.emptyDir, {
         instancePath: instancePath + "/emptyDir",
         parentData: data,
         parentDataProperty: "emptyDir",
         rootData
       })) {
-        vErrors = vErrors === null ? validate367.errors : vErrors.concat(validate367.errors);
+        vErrors = vErrors === null ? validate368.errors : vErrors.concat(validate368.errors);
         errors = vErrors.length;
       }
     }
@@ -9197,10 +9211,10 @@ function validate355(data, {
     }
     errors++;
   }
-  validate355.errors = vErrors;
+  validate356.errors = vErrors;
   return errors === 0;
 }
-function validate354(data, {
+function validate355(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9243,18 +9257,18 @@ function validate354(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate355(data[i0], {
+      if (!validate356(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate355.errors : vErrors.concat(validate355.errors);
+        vErrors = vErrors === null ? validate356.errors : vErrors.concat(validate356.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate354.errors = vErrors;
+  validate355.errors = vErrors;
   return errors === 0;
 }
 const schema165 = {
@@ -9288,7 +9302,7 @@ const schema167 = {
   "minLength": 2,
   "maxLength": 256
 };
-function validate377(data, {
+function validate378(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9345,7 +9359,7 @@ function validate377(data, {
     }
     errors++;
   }
-  validate377.errors = vErrors;
+  validate378.errors = vErrors;
   return errors === 0;
 }
 const schema168 = {
@@ -9354,7 +9368,7 @@ const schema168 = {
   "maxLength": 256,
   "nullable": true
 };
-function validate379(data, {
+function validate380(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9412,10 +9426,10 @@ function validate379(data, {
       errors++;
     }
   }
-  validate379.errors = vErrors;
+  validate380.errors = vErrors;
   return errors === 0;
 }
-function validate375(data, {
+function validate376(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9457,46 +9471,46 @@ function validate375(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate82(data.name, {
+      if (!validate83(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate82.errors : vErrors.concat(validate82.errors);
+        vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
         errors = vErrors.length;
       }
     }
     if (data.mountPath !== undefined) {
-      if (!validate377(data.mountPath, {
+      if (!validate378(data.mountPath, {
         instancePath: instancePath + "/mountPath",
         parentData: data,
         parentDataProperty: "mountPath",
         rootData
       })) {
-        vErrors = vErrors === null ? validate377.errors : vErrors.concat(validate377.errors);
+        vErrors = vErrors === null ? validate378.errors : vErrors.concat(validate378.errors);
         errors = vErrors.length;
       }
     }
     if (data.subPath !== undefined) {
-      if (!validate379(data.subPath, {
+      if (!validate380(data.subPath, {
         instancePath: instancePath + "/subPath",
         parentData: data,
         parentDataProperty: "subPath",
         rootData
       })) {
-        vErrors = vErrors === null ? validate379.errors : vErrors.concat(validate379.errors);
+        vErrors = vErrors === null ? validate380.errors : vErrors.concat(validate380.errors);
         errors = vErrors.length;
       }
     }
     if (data.readOnly !== undefined) {
-      if (!validate78(data.readOnly, {
+      if (!validate79(data.readOnly, {
         instancePath: instancePath + "/readOnly",
         parentData: data,
         parentDataProperty: "readOnly",
         rootData
       })) {
-        vErrors = vErrors === null ? validate78.errors : vErrors.concat(validate78.errors);
+        vErrors = vErrors === null ? validate79.errors : vErrors.concat(validate79.errors);
         errors = vErrors.length;
       }
     }
@@ -9516,10 +9530,10 @@ function validate375(data, {
     }
     errors++;
   }
-  validate375.errors = vErrors;
+  validate376.errors = vErrors;
   return errors === 0;
 }
-function validate374(data, {
+function validate375(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9562,18 +9576,18 @@ function validate374(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate375(data[i0], {
+      if (!validate376(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate375.errors : vErrors.concat(validate375.errors);
+        vErrors = vErrors === null ? validate376.errors : vErrors.concat(validate376.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate374.errors = vErrors;
+  validate375.errors = vErrors;
   return errors === 0;
 }
 const schema169 = {
@@ -9582,7 +9596,7 @@ const schema169 = {
   "maxLength": 512,
   "nullable": true
 };
-function validate384(data, {
+function validate385(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9640,7 +9654,7 @@ function validate384(data, {
       errors++;
     }
   }
-  validate384.errors = vErrors;
+  validate385.errors = vErrors;
   return errors === 0;
 }
 const schema170 = {
@@ -9648,7 +9662,7 @@ const schema170 = {
   "enum": ["Always", "IfNotPresent", "Never"],
   "nullable": true
 };
-function validate386(data, {
+function validate387(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9688,7 +9702,7 @@ function validate386(data, {
     }
     errors++;
   }
-  validate386.errors = vErrors;
+  validate387.errors = vErrors;
   return errors === 0;
 }
 const schema171 = {
@@ -9708,7 +9722,7 @@ const schema172 = {
     }
   }
 };
-function validate389(data, {
+function validate390(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9734,13 +9748,13 @@ function validate389(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate73(data.name, {
+      if (!validate74(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
+        vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
         errors = vErrors.length;
       }
     }
@@ -9760,10 +9774,10 @@ function validate389(data, {
     }
     errors++;
   }
-  validate389.errors = vErrors;
+  validate390.errors = vErrors;
   return errors === 0;
 }
-function validate388(data, {
+function validate389(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9806,18 +9820,18 @@ function validate388(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate389(data[i0], {
+      if (!validate390(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate389.errors : vErrors.concat(validate389.errors);
+        vErrors = vErrors === null ? validate390.errors : vErrors.concat(validate390.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate388.errors = vErrors;
+  validate389.errors = vErrors;
   return errors === 0;
 }
 const schema173 = {
@@ -9832,7 +9846,7 @@ const schema173 = {
   },
   "nullable": true
 };
-const schema42 = {
+const schema43 = {
   "type": "object",
   "maxProperties": 16,
   "additionalProperties": {
@@ -9841,7 +9855,7 @@ const schema42 = {
   "properties": {},
   "nullable": true
 };
-const schema43 = {
+const schema44 = {
   "anyOf": [{
     "$ref": "vMERCWCezVsdN7cIwlJvWJTP5QRRevuFDHNM3fdV8Q"
   }, {
@@ -9849,10 +9863,10 @@ const schema43 = {
   }],
   "maxLength": 32
 };
-const schema44 = {
+const schema45 = {
   "type": "integer"
 };
-function validate85(data, {
+function validate86(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9876,13 +9890,13 @@ function validate85(data, {
     }
     errors++;
   }
-  validate85.errors = vErrors;
+  validate86.errors = vErrors;
   return errors === 0;
 }
-const schema45 = {
+const schema46 = {
   "type": "string"
 };
-function validate87(data, {
+function validate88(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9906,10 +9920,10 @@ function validate87(data, {
     }
     errors++;
   }
-  validate87.errors = vErrors;
+  validate88.errors = vErrors;
   return errors === 0;
 }
-function validate84(data, {
+function validate85(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -9920,26 +9934,26 @@ function validate84(data, {
   const _errs0 = errors;
   let valid0 = false;
   const _errs1 = errors;
-  if (!validate85(data, {
+  if (!validate86(data, {
     instancePath,
     parentData,
     parentDataProperty,
     rootData
   })) {
-    vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
+    vErrors = vErrors === null ? validate86.errors : vErrors.concat(validate86.errors);
     errors = vErrors.length;
   }
   var _valid0 = _errs1 === errors;
   valid0 = valid0 || _valid0;
   if (!valid0) {
     const _errs2 = errors;
-    if (!validate87(data, {
+    if (!validate88(data, {
       instancePath,
       parentData,
       parentDataProperty,
       rootData
     })) {
-      vErrors = vErrors === null ? validate87.errors : vErrors.concat(validate87.errors);
+      vErrors = vErrors === null ? validate88.errors : vErrors.concat(validate88.errors);
       errors = vErrors.length;
     }
     var _valid0 = _errs2 === errors;
@@ -9986,10 +10000,10 @@ function validate84(data, {
       errors++;
     }
   }
-  validate84.errors = vErrors;
+  validate85.errors = vErrors;
   return errors === 0;
 }
-function validate83(data, {
+function validate84(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10031,21 +10045,21 @@ function validate83(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate84(data[key0], {
+      if (!validate85(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
+        vErrors = vErrors === null ? validate85.errors : vErrors.concat(validate85.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate83.errors = vErrors;
+  validate84.errors = vErrors;
   return errors === 0;
 }
-function validate393(data, {
+function validate394(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10071,32 +10085,32 @@ function validate393(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.requests !== undefined) {
-      if (!validate83(data.requests, {
+      if (!validate84(data.requests, {
         instancePath: instancePath + "/requests",
         parentData: data,
         parentDataProperty: "requests",
         rootData
       })) {
-        vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
+        vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
         errors = vErrors.length;
       }
     }
     if (data.limits !== undefined) {
-      if (!validate83(data.limits, {
+      if (!validate84(data.limits, {
         instancePath: instancePath + "/limits",
         parentData: data,
         parentDataProperty: "limits",
         rootData
       })) {
-        vErrors = vErrors === null ? validate83.errors : vErrors.concat(validate83.errors);
+        vErrors = vErrors === null ? validate84.errors : vErrors.concat(validate84.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate393.errors = vErrors;
+  validate394.errors = vErrors;
   return errors === 0;
 }
-const schema63 = {
+const schema64 = {
   "type": "object",
   "maxProperties": 32,
   "additionalProperties": {
@@ -10105,11 +10119,11 @@ const schema63 = {
   "properties": {},
   "nullable": true
 };
-const schema46 = {
+const schema47 = {
   "type": "string",
   "maxLength": 63
 };
-function validate90(data, {
+function validate91(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10150,10 +10164,10 @@ function validate90(data, {
     }
     errors++;
   }
-  validate90.errors = vErrors;
+  validate91.errors = vErrors;
   return errors === 0;
 }
-function validate126(data, {
+function validate127(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10195,18 +10209,18 @@ function validate126(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate90(data[key0], {
+      if (!validate91(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate90.errors : vErrors.concat(validate90.errors);
+        vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate126.errors = vErrors;
+  validate127.errors = vErrors;
   return errors === 0;
 }
 const schema174 = {
@@ -10242,7 +10256,7 @@ const schema176 = {
   "maxLength": 316,
   "nullable": true
 };
-function validate400(data, {
+function validate401(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10284,7 +10298,7 @@ function validate400(data, {
       errors++;
     }
   }
-  validate400.errors = vErrors;
+  validate401.errors = vErrors;
   return errors === 0;
 }
 const schema177 = {
@@ -10292,7 +10306,7 @@ const schema177 = {
   "enum": ["Exists", "Equal"],
   "nullable": true
 };
-function validate402(data, {
+function validate403(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10332,7 +10346,7 @@ function validate402(data, {
     }
     errors++;
   }
-  validate402.errors = vErrors;
+  validate403.errors = vErrors;
   return errors === 0;
 }
 const schema178 = {
@@ -10340,7 +10354,7 @@ const schema178 = {
   "maxLength": 63,
   "nullable": true
 };
-function validate404(data, {
+function validate405(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10382,7 +10396,7 @@ function validate404(data, {
       errors++;
     }
   }
-  validate404.errors = vErrors;
+  validate405.errors = vErrors;
   return errors === 0;
 }
 const schema179 = {
@@ -10390,7 +10404,7 @@ const schema179 = {
   "enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"],
   "nullable": true
 };
-function validate406(data, {
+function validate407(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10430,16 +10444,16 @@ function validate406(data, {
     }
     errors++;
   }
-  validate406.errors = vErrors;
+  validate407.errors = vErrors;
   return errors === 0;
 }
-const schema67 = {
+const schema68 = {
   "type": "integer",
   "format": "int64",
   "minimum": 0,
   "nullable": true
 };
-function validate131(data, {
+function validate132(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10481,7 +10495,7 @@ function validate131(data, {
       }
       errors++;
     }
-    if (!formats2.validate(data)) {
+    if (!formats0.validate(data)) {
       const err2 = {
         instancePath,
         schemaPath: "#/format",
@@ -10498,10 +10512,10 @@ function validate131(data, {
       errors++;
     }
   }
-  validate131.errors = vErrors;
+  validate132.errors = vErrors;
   return errors === 0;
 }
-function validate399(data, {
+function validate400(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10511,57 +10525,57 @@ function validate399(data, {
   let errors = 0;
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.key !== undefined) {
-      if (!validate400(data.key, {
+      if (!validate401(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
         rootData
       })) {
-        vErrors = vErrors === null ? validate400.errors : vErrors.concat(validate400.errors);
+        vErrors = vErrors === null ? validate401.errors : vErrors.concat(validate401.errors);
         errors = vErrors.length;
       }
     }
     if (data.operator !== undefined) {
-      if (!validate402(data.operator, {
+      if (!validate403(data.operator, {
         instancePath: instancePath + "/operator",
         parentData: data,
         parentDataProperty: "operator",
         rootData
       })) {
-        vErrors = vErrors === null ? validate402.errors : vErrors.concat(validate402.errors);
+        vErrors = vErrors === null ? validate403.errors : vErrors.concat(validate403.errors);
         errors = vErrors.length;
       }
     }
     if (data.value !== undefined) {
-      if (!validate404(data.value, {
+      if (!validate405(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate404.errors : vErrors.concat(validate404.errors);
+        vErrors = vErrors === null ? validate405.errors : vErrors.concat(validate405.errors);
         errors = vErrors.length;
       }
     }
     if (data.effect !== undefined) {
-      if (!validate406(data.effect, {
+      if (!validate407(data.effect, {
         instancePath: instancePath + "/effect",
         parentData: data,
         parentDataProperty: "effect",
         rootData
       })) {
-        vErrors = vErrors === null ? validate406.errors : vErrors.concat(validate406.errors);
+        vErrors = vErrors === null ? validate407.errors : vErrors.concat(validate407.errors);
         errors = vErrors.length;
       }
     }
     if (data.tolerationSeconds !== undefined) {
-      if (!validate131(data.tolerationSeconds, {
+      if (!validate132(data.tolerationSeconds, {
         instancePath: instancePath + "/tolerationSeconds",
         parentData: data,
         parentDataProperty: "tolerationSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+        vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
         errors = vErrors.length;
       }
     }
@@ -10581,10 +10595,10 @@ function validate399(data, {
     }
     errors++;
   }
-  validate399.errors = vErrors;
+  validate400.errors = vErrors;
   return errors === 0;
 }
-function validate398(data, {
+function validate399(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10627,18 +10641,18 @@ function validate398(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate399(data[i0], {
+      if (!validate400(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate399.errors : vErrors.concat(validate399.errors);
+        vErrors = vErrors === null ? validate400.errors : vErrors.concat(validate400.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate398.errors = vErrors;
+  validate399.errors = vErrors;
   return errors === 0;
 }
 const schema180 = {
@@ -10686,7 +10700,7 @@ const schema183 = {
     "$ref": "GytunbXm7cOo2TTnIK2hyoC7rPxmxeq6vW8pCRVCg"
   }
 };
-const schema47 = {
+const schema48 = {
   "type": "object",
   "required": ["matchExpressions"],
   "properties": {
@@ -10695,7 +10709,7 @@ const schema47 = {
     }
   }
 };
-const schema48 = {
+const schema49 = {
   "type": "array",
   "minItems": 1,
   "maxItems": 16,
@@ -10703,7 +10717,7 @@ const schema48 = {
     "$ref": "mOizvSfBocj3PbaOzDrTZvTnN2xnb6evYvTv9aU1uE"
   }
 };
-const schema49 = {
+const schema50 = {
   "type": "object",
   "required": ["key", "operator"],
   "properties": {
@@ -10718,11 +10732,11 @@ const schema49 = {
     }
   }
 };
-const schema50 = {
+const schema51 = {
   "type": "string",
   "maxLength": 316
 };
-function validate94(data, {
+function validate95(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10763,14 +10777,14 @@ function validate94(data, {
     }
     errors++;
   }
-  validate94.errors = vErrors;
+  validate95.errors = vErrors;
   return errors === 0;
 }
-const schema51 = {
+const schema52 = {
   "type": "string",
   "enum": ["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"]
 };
-function validate96(data, {
+function validate97(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10800,7 +10814,7 @@ function validate96(data, {
       schemaPath: "#/enum",
       keyword: "enum",
       params: {
-        allowedValues: schema51.enum
+        allowedValues: schema52.enum
       }
     };
     if (vErrors === null) {
@@ -10810,10 +10824,10 @@ function validate96(data, {
     }
     errors++;
   }
-  validate96.errors = vErrors;
+  validate97.errors = vErrors;
   return errors === 0;
 }
-const schema52 = {
+const schema53 = {
   "type": "array",
   "maxItems": 64,
   "items": {
@@ -10821,7 +10835,7 @@ const schema52 = {
   },
   "nullable": true
 };
-function validate98(data, {
+function validate99(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10864,21 +10878,21 @@ function validate98(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate90(data[i0], {
+      if (!validate91(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate90.errors : vErrors.concat(validate90.errors);
+        vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate98.errors = vErrors;
+  validate99.errors = vErrors;
   return errors === 0;
 }
-function validate93(data, {
+function validate94(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -10920,35 +10934,35 @@ function validate93(data, {
       errors++;
     }
     if (data.key !== undefined) {
-      if (!validate94(data.key, {
+      if (!validate95(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
         rootData
       })) {
-        vErrors = vErrors === null ? validate94.errors : vErrors.concat(validate94.errors);
+        vErrors = vErrors === null ? validate95.errors : vErrors.concat(validate95.errors);
         errors = vErrors.length;
       }
     }
     if (data.operator !== undefined) {
-      if (!validate96(data.operator, {
+      if (!validate97(data.operator, {
         instancePath: instancePath + "/operator",
         parentData: data,
         parentDataProperty: "operator",
         rootData
       })) {
-        vErrors = vErrors === null ? validate96.errors : vErrors.concat(validate96.errors);
+        vErrors = vErrors === null ? validate97.errors : vErrors.concat(validate97.errors);
         errors = vErrors.length;
       }
     }
     if (data.values !== undefined) {
-      if (!validate98(data.values, {
+      if (!validate99(data.values, {
         instancePath: instancePath + "/values",
         parentData: data,
         parentDataProperty: "values",
         rootData
       })) {
-        vErrors = vErrors === null ? validate98.errors : vErrors.concat(validate98.errors);
+        vErrors = vErrors === null ? validate99.errors : vErrors.concat(validate99.errors);
         errors = vErrors.length;
       }
     }
@@ -10968,10 +10982,10 @@ function validate93(data, {
     }
     errors++;
   }
-  validate93.errors = vErrors;
+  validate94.errors = vErrors;
   return errors === 0;
 }
-function validate92(data, {
+function validate93(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11014,13 +11028,13 @@ function validate92(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate93(data[i0], {
+      if (!validate94(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
+        vErrors = vErrors === null ? validate94.errors : vErrors.concat(validate94.errors);
         errors = vErrors.length;
       }
     }
@@ -11040,10 +11054,10 @@ function validate92(data, {
     }
     errors++;
   }
-  validate92.errors = vErrors;
+  validate93.errors = vErrors;
   return errors === 0;
 }
-function validate91(data, {
+function validate92(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11069,13 +11083,13 @@ function validate91(data, {
       errors++;
     }
     if (data.matchExpressions !== undefined) {
-      if (!validate92(data.matchExpressions, {
+      if (!validate93(data.matchExpressions, {
         instancePath: instancePath + "/matchExpressions",
         parentData: data,
         parentDataProperty: "matchExpressions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate92.errors : vErrors.concat(validate92.errors);
+        vErrors = vErrors === null ? validate93.errors : vErrors.concat(validate93.errors);
         errors = vErrors.length;
       }
     }
@@ -11095,10 +11109,10 @@ function validate91(data, {
     }
     errors++;
   }
-  validate91.errors = vErrors;
+  validate92.errors = vErrors;
   return errors === 0;
 }
-function validate414(data, {
+function validate415(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11141,13 +11155,13 @@ function validate414(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate91(data[i0], {
+      if (!validate92(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
+        vErrors = vErrors === null ? validate92.errors : vErrors.concat(validate92.errors);
         errors = vErrors.length;
       }
     }
@@ -11167,10 +11181,10 @@ function validate414(data, {
     }
     errors++;
   }
-  validate414.errors = vErrors;
+  validate415.errors = vErrors;
   return errors === 0;
 }
-function validate413(data, {
+function validate414(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11212,18 +11226,18 @@ function validate413(data, {
       errors++;
     }
     if (data.nodeSelectorTerms !== undefined) {
-      if (!validate414(data.nodeSelectorTerms, {
+      if (!validate415(data.nodeSelectorTerms, {
         instancePath: instancePath + "/nodeSelectorTerms",
         parentData: data,
         parentDataProperty: "nodeSelectorTerms",
         rootData
       })) {
-        vErrors = vErrors === null ? validate414.errors : vErrors.concat(validate414.errors);
+        vErrors = vErrors === null ? validate415.errors : vErrors.concat(validate415.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate413.errors = vErrors;
+  validate414.errors = vErrors;
   return errors === 0;
 }
 const schema184 = {
@@ -11246,13 +11260,13 @@ const schema185 = {
     }
   }
 };
-const schema54 = {
+const schema55 = {
   "type": "integer",
   "format": "int32",
   "minimum": 1,
   "maximum": 100
 };
-function validate104(data, {
+function validate105(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11311,7 +11325,7 @@ function validate104(data, {
       }
       errors++;
     }
-    if (!formats0.validate(data)) {
+    if (!formats2.validate(data)) {
       const err3 = {
         instancePath,
         schemaPath: "#/format",
@@ -11328,10 +11342,10 @@ function validate104(data, {
       errors++;
     }
   }
-  validate104.errors = vErrors;
+  validate105.errors = vErrors;
   return errors === 0;
 }
-function validate419(data, {
+function validate420(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11373,24 +11387,24 @@ function validate419(data, {
       errors++;
     }
     if (data.weight !== undefined) {
-      if (!validate104(data.weight, {
+      if (!validate105(data.weight, {
         instancePath: instancePath + "/weight",
         parentData: data,
         parentDataProperty: "weight",
         rootData
       })) {
-        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data.preference !== undefined) {
-      if (!validate91(data.preference, {
+      if (!validate92(data.preference, {
         instancePath: instancePath + "/preference",
         parentData: data,
         parentDataProperty: "preference",
         rootData
       })) {
-        vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
+        vErrors = vErrors === null ? validate92.errors : vErrors.concat(validate92.errors);
         errors = vErrors.length;
       }
     }
@@ -11410,10 +11424,10 @@ function validate419(data, {
     }
     errors++;
   }
-  validate419.errors = vErrors;
+  validate420.errors = vErrors;
   return errors === 0;
 }
-function validate418(data, {
+function validate419(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11456,21 +11470,21 @@ function validate418(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate419(data[i0], {
+      if (!validate420(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate419.errors : vErrors.concat(validate419.errors);
+        vErrors = vErrors === null ? validate420.errors : vErrors.concat(validate420.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate418.errors = vErrors;
+  validate419.errors = vErrors;
   return errors === 0;
 }
-function validate412(data, {
+function validate413(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11496,32 +11510,32 @@ function validate412(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.requiredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate413(data.requiredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate414(data.requiredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/requiredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "requiredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate413.errors : vErrors.concat(validate413.errors);
+        vErrors = vErrors === null ? validate414.errors : vErrors.concat(validate414.errors);
         errors = vErrors.length;
       }
     }
     if (data.preferredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate418(data.preferredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate419(data.preferredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/preferredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "preferredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate418.errors : vErrors.concat(validate418.errors);
+        vErrors = vErrors === null ? validate419.errors : vErrors.concat(validate419.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate412.errors = vErrors;
+  validate413.errors = vErrors;
   return errors === 0;
 }
-const schema58 = {
+const schema59 = {
   "type": "object",
   "properties": {
     "requiredDuringSchedulingIgnoredDuringExecution": {
@@ -11533,7 +11547,7 @@ const schema58 = {
   },
   "nullable": true
 };
-const schema59 = {
+const schema60 = {
   "type": "array",
   "maxItems": 8,
   "items": {
@@ -11541,7 +11555,7 @@ const schema59 = {
   },
   "nullable": true
 };
-const schema55 = {
+const schema56 = {
   "type": "object",
   "required": ["labelSelector", "topologyKey"],
   "properties": {
@@ -11553,7 +11567,7 @@ const schema55 = {
     }
   }
 };
-const schema56 = {
+const schema57 = {
   "type": "object",
   "required": ["matchLabels"],
   "properties": {
@@ -11562,7 +11576,7 @@ const schema56 = {
     }
   }
 };
-const schema57 = {
+const schema58 = {
   "type": "object",
   "minProperties": 1,
   "maxProperties": 16,
@@ -11571,7 +11585,7 @@ const schema57 = {
   },
   "properties": {}
 };
-function validate107(data, {
+function validate108(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11613,13 +11627,13 @@ function validate107(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate90(data[key0], {
+      if (!validate91(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate90.errors : vErrors.concat(validate90.errors);
+        vErrors = vErrors === null ? validate91.errors : vErrors.concat(validate91.errors);
         errors = vErrors.length;
       }
     }
@@ -11639,10 +11653,10 @@ function validate107(data, {
     }
     errors++;
   }
-  validate107.errors = vErrors;
+  validate108.errors = vErrors;
   return errors === 0;
 }
-function validate106(data, {
+function validate107(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11668,13 +11682,13 @@ function validate106(data, {
       errors++;
     }
     if (data.matchLabels !== undefined) {
-      if (!validate107(data.matchLabels, {
+      if (!validate108(data.matchLabels, {
         instancePath: instancePath + "/matchLabels",
         parentData: data,
         parentDataProperty: "matchLabels",
         rootData
       })) {
-        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
+        vErrors = vErrors === null ? validate108.errors : vErrors.concat(validate108.errors);
         errors = vErrors.length;
       }
     }
@@ -11694,10 +11708,10 @@ function validate106(data, {
     }
     errors++;
   }
-  validate106.errors = vErrors;
+  validate107.errors = vErrors;
   return errors === 0;
 }
-function validate105(data, {
+function validate106(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11739,24 +11753,24 @@ function validate105(data, {
       errors++;
     }
     if (data.labelSelector !== undefined) {
-      if (!validate106(data.labelSelector, {
+      if (!validate107(data.labelSelector, {
         instancePath: instancePath + "/labelSelector",
         parentData: data,
         parentDataProperty: "labelSelector",
         rootData
       })) {
-        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
+        vErrors = vErrors === null ? validate107.errors : vErrors.concat(validate107.errors);
         errors = vErrors.length;
       }
     }
     if (data.topologyKey !== undefined) {
-      if (!validate103(data.topologyKey, {
+      if (!validate104(data.topologyKey, {
         instancePath: instancePath + "/topologyKey",
         parentData: data,
         parentDataProperty: "topologyKey",
         rootData
       })) {
-        vErrors = vErrors === null ? validate103.errors : vErrors.concat(validate103.errors);
+        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
         errors = vErrors.length;
       }
     }
@@ -11776,10 +11790,10 @@ function validate105(data, {
     }
     errors++;
   }
-  validate105.errors = vErrors;
+  validate106.errors = vErrors;
   return errors === 0;
 }
-function validate113(data, {
+function validate114(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11822,21 +11836,21 @@ function validate113(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate105(data[i0], {
+      if (!validate106(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate113.errors = vErrors;
+  validate114.errors = vErrors;
   return errors === 0;
 }
-const schema60 = {
+const schema61 = {
   "type": "array",
   "maxItems": 8,
   "items": {
@@ -11844,7 +11858,7 @@ const schema60 = {
   },
   "nullable": true
 };
-const schema61 = {
+const schema62 = {
   "type": "object",
   "required": ["weight", "podAffinityTerm"],
   "properties": {
@@ -11856,7 +11870,7 @@ const schema61 = {
     }
   }
 };
-function validate117(data, {
+function validate118(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11898,24 +11912,24 @@ function validate117(data, {
       errors++;
     }
     if (data.weight !== undefined) {
-      if (!validate104(data.weight, {
+      if (!validate105(data.weight, {
         instancePath: instancePath + "/weight",
         parentData: data,
         parentDataProperty: "weight",
         rootData
       })) {
-        vErrors = vErrors === null ? validate104.errors : vErrors.concat(validate104.errors);
+        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
         errors = vErrors.length;
       }
     }
     if (data.podAffinityTerm !== undefined) {
-      if (!validate105(data.podAffinityTerm, {
+      if (!validate106(data.podAffinityTerm, {
         instancePath: instancePath + "/podAffinityTerm",
         parentData: data,
         parentDataProperty: "podAffinityTerm",
         rootData
       })) {
-        vErrors = vErrors === null ? validate105.errors : vErrors.concat(validate105.errors);
+        vErrors = vErrors === null ? validate106.errors : vErrors.concat(validate106.errors);
         errors = vErrors.length;
       }
     }
@@ -11935,10 +11949,10 @@ function validate117(data, {
     }
     errors++;
   }
-  validate117.errors = vErrors;
+  validate118.errors = vErrors;
   return errors === 0;
 }
-function validate116(data, {
+function validate117(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -11981,21 +11995,21 @@ function validate116(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate117(data[i0], {
+      if (!validate118(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate117.errors : vErrors.concat(validate117.errors);
+        vErrors = vErrors === null ? validate118.errors : vErrors.concat(validate118.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate116.errors = vErrors;
+  validate117.errors = vErrors;
   return errors === 0;
 }
-function validate112(data, {
+function validate113(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12021,32 +12035,32 @@ function validate112(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.requiredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate113(data.requiredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate114(data.requiredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/requiredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "requiredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
+        vErrors = vErrors === null ? validate114.errors : vErrors.concat(validate114.errors);
         errors = vErrors.length;
       }
     }
     if (data.preferredDuringSchedulingIgnoredDuringExecution !== undefined) {
-      if (!validate116(data.preferredDuringSchedulingIgnoredDuringExecution, {
+      if (!validate117(data.preferredDuringSchedulingIgnoredDuringExecution, {
         instancePath: instancePath + "/preferredDuringSchedulingIgnoredDuringExecution",
         parentData: data,
         parentDataProperty: "preferredDuringSchedulingIgnoredDuringExecution",
         rootData
       })) {
-        vErrors = vErrors === null ? validate116.errors : vErrors.concat(validate116.errors);
+        vErrors = vErrors === null ? validate117.errors : vErrors.concat(validate117.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate112.errors = vErrors;
+  validate113.errors = vErrors;
   return errors === 0;
 }
-function validate411(data, {
+function validate412(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12072,40 +12086,40 @@ function validate411(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.nodeAffinity !== undefined) {
-      if (!validate412(data.nodeAffinity, {
+      if (!validate413(data.nodeAffinity, {
         instancePath: instancePath + "/nodeAffinity",
         parentData: data,
         parentDataProperty: "nodeAffinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate412.errors : vErrors.concat(validate412.errors);
+        vErrors = vErrors === null ? validate413.errors : vErrors.concat(validate413.errors);
         errors = vErrors.length;
       }
     }
     if (data.podAffinity !== undefined) {
-      if (!validate112(data.podAffinity, {
+      if (!validate113(data.podAffinity, {
         instancePath: instancePath + "/podAffinity",
         parentData: data,
         parentDataProperty: "podAffinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate112.errors : vErrors.concat(validate112.errors);
+        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
         errors = vErrors.length;
       }
     }
     if (data.podAntiAffinity !== undefined) {
-      if (!validate112(data.podAntiAffinity, {
+      if (!validate113(data.podAntiAffinity, {
         instancePath: instancePath + "/podAntiAffinity",
         parentData: data,
         parentDataProperty: "podAntiAffinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate112.errors : vErrors.concat(validate112.errors);
+        vErrors = vErrors === null ? validate113.errors : vErrors.concat(validate113.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate411.errors = vErrors;
+  validate412.errors = vErrors;
   return errors === 0;
 }
 const schema186 = {
@@ -12136,7 +12150,7 @@ const schema188 = {
   "maxLength": 4096,
   "nullable": true
 };
-function validate431(data, {
+function validate432(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12178,7 +12192,7 @@ function validate431(data, {
       errors++;
     }
   }
-  validate431.errors = vErrors;
+  validate432.errors = vErrors;
   return errors === 0;
 }
 const schema189 = {
@@ -12193,7 +12207,7 @@ const schema189 = {
   },
   "nullable": true
 };
-const schema62 = {
+const schema63 = {
   "type": "object",
   "required": ["name", "key"],
   "properties": {
@@ -12209,7 +12223,7 @@ const schema62 = {
   },
   "nullable": true
 };
-function validate122(data, {
+function validate123(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12267,43 +12281,43 @@ function validate122(data, {
       errors++;
     }
     if (data.name !== undefined) {
-      if (!validate73(data.name, {
+      if (!validate74(data.name, {
         instancePath: instancePath + "/name",
         parentData: data,
         parentDataProperty: "name",
         rootData
       })) {
-        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
+        vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
         errors = vErrors.length;
       }
     }
     if (data.key !== undefined) {
-      if (!validate73(data.key, {
+      if (!validate74(data.key, {
         instancePath: instancePath + "/key",
         parentData: data,
         parentDataProperty: "key",
         rootData
       })) {
-        vErrors = vErrors === null ? validate73.errors : vErrors.concat(validate73.errors);
+        vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
         errors = vErrors.length;
       }
     }
     if (data.optional !== undefined) {
-      if (!validate78(data.optional, {
+      if (!validate79(data.optional, {
         instancePath: instancePath + "/optional",
         parentData: data,
         parentDataProperty: "optional",
         rootData
       })) {
-        vErrors = vErrors === null ? validate78.errors : vErrors.concat(validate78.errors);
+        vErrors = vErrors === null ? validate79.errors : vErrors.concat(validate79.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate122.errors = vErrors;
+  validate123.errors = vErrors;
   return errors === 0;
 }
-function validate433(data, {
+function validate434(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12329,32 +12343,32 @@ function validate433(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.secretKeyRef !== undefined) {
-      if (!validate122(data.secretKeyRef, {
+      if (!validate123(data.secretKeyRef, {
         instancePath: instancePath + "/secretKeyRef",
         parentData: data,
         parentDataProperty: "secretKeyRef",
         rootData
       })) {
-        vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
+        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
         errors = vErrors.length;
       }
     }
     if (data.configMapKeyRef !== undefined) {
-      if (!validate122(data.configMapKeyRef, {
+      if (!validate123(data.configMapKeyRef, {
         instancePath: instancePath + "/configMapKeyRef",
         parentData: data,
         parentDataProperty: "configMapKeyRef",
         rootData
       })) {
-        vErrors = vErrors === null ? validate122.errors : vErrors.concat(validate122.errors);
+        vErrors = vErrors === null ? validate123.errors : vErrors.concat(validate123.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate433.errors = vErrors;
+  validate434.errors = vErrors;
   return errors === 0;
 }
-function validate429(data, {
+function validate430(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12391,24 +12405,24 @@ function validate429(data, {
       }
     }
     if (data.value !== undefined) {
-      if (!validate431(data.value, {
+      if (!validate432(data.value, {
         instancePath: instancePath + "/value",
         parentData: data,
         parentDataProperty: "value",
         rootData
       })) {
-        vErrors = vErrors === null ? validate431.errors : vErrors.concat(validate431.errors);
+        vErrors = vErrors === null ? validate432.errors : vErrors.concat(validate432.errors);
         errors = vErrors.length;
       }
     }
     if (data.valueFrom !== undefined) {
-      if (!validate433(data.valueFrom, {
+      if (!validate434(data.valueFrom, {
         instancePath: instancePath + "/valueFrom",
         parentData: data,
         parentDataProperty: "valueFrom",
         rootData
       })) {
-        vErrors = vErrors === null ? validate433.errors : vErrors.concat(validate433.errors);
+        vErrors = vErrors === null ? validate434.errors : vErrors.concat(validate434.errors);
         errors = vErrors.length;
       }
     }
@@ -12428,10 +12442,10 @@ function validate429(data, {
     }
     errors++;
   }
-  validate429.errors = vErrors;
+  validate430.errors = vErrors;
   return errors === 0;
 }
-function validate428(data, {
+function validate429(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12474,18 +12488,18 @@ function validate428(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate429(data[i0], {
+      if (!validate430(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate429.errors : vErrors.concat(validate429.errors);
+        vErrors = vErrors === null ? validate430.errors : vErrors.concat(validate430.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate428.errors = vErrors;
+  validate429.errors = vErrors;
   return errors === 0;
 }
 const schema190 = {
@@ -12501,7 +12515,7 @@ const schema191 = {
   "type": "string",
   "maxLength": 4096
 };
-function validate444(data, {
+function validate445(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12542,10 +12556,10 @@ function validate444(data, {
     }
     errors++;
   }
-  validate444.errors = vErrors;
+  validate445.errors = vErrors;
   return errors === 0;
 }
-function validate443(data, {
+function validate444(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12587,21 +12601,21 @@ function validate443(data, {
       errors++;
     }
     for (const key0 in data) {
-      if (!validate444(data[key0], {
+      if (!validate445(data[key0], {
         instancePath: instancePath + "/" + key0.replace(/~/g, "~0").replace(/\//g, "~1"),
         parentData: data,
         parentDataProperty: key0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate444.errors : vErrors.concat(validate444.errors);
+        vErrors = vErrors === null ? validate445.errors : vErrors.concat(validate445.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate443.errors = vErrors;
+  validate444.errors = vErrors;
   return errors === 0;
 }
-function validate322(data, {
+function validate323(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12627,227 +12641,227 @@ function validate322(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.nodes !== undefined) {
-      if (!validate323(data.nodes, {
+      if (!validate324(data.nodes, {
         instancePath: instancePath + "/nodes",
         parentData: data,
         parentDataProperty: "nodes",
         rootData
       })) {
-        vErrors = vErrors === null ? validate323.errors : vErrors.concat(validate323.errors);
+        vErrors = vErrors === null ? validate324.errors : vErrors.concat(validate324.errors);
         errors = vErrors.length;
       }
     }
     if (data.schedulerName !== undefined) {
-      if (!validate74(data.schedulerName, {
+      if (!validate75(data.schedulerName, {
         instancePath: instancePath + "/schedulerName",
         parentData: data,
         parentDataProperty: "schedulerName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
+        vErrors = vErrors === null ? validate75.errors : vErrors.concat(validate75.errors);
         errors = vErrors.length;
       }
     }
     if (data.topologySpreadConstraints !== undefined) {
-      if (!validate326(data.topologySpreadConstraints, {
+      if (!validate327(data.topologySpreadConstraints, {
         instancePath: instancePath + "/topologySpreadConstraints",
         parentData: data,
         parentDataProperty: "topologySpreadConstraints",
         rootData
       })) {
-        vErrors = vErrors === null ? validate326.errors : vErrors.concat(validate326.errors);
+        vErrors = vErrors === null ? validate327.errors : vErrors.concat(validate327.errors);
         errors = vErrors.length;
       }
     }
     if (data.securityContext !== undefined) {
-      if (!validate337(data.securityContext, {
+      if (!validate338(data.securityContext, {
         instancePath: instancePath + "/securityContext",
         parentData: data,
         parentDataProperty: "securityContext",
         rootData
       })) {
-        vErrors = vErrors === null ? validate337.errors : vErrors.concat(validate337.errors);
+        vErrors = vErrors === null ? validate338.errors : vErrors.concat(validate338.errors);
         errors = vErrors.length;
       }
     }
     if (data.envFrom !== undefined) {
-      if (!validate347(data.envFrom, {
+      if (!validate348(data.envFrom, {
         instancePath: instancePath + "/envFrom",
         parentData: data,
         parentDataProperty: "envFrom",
         rootData
       })) {
-        vErrors = vErrors === null ? validate347.errors : vErrors.concat(validate347.errors);
+        vErrors = vErrors === null ? validate348.errors : vErrors.concat(validate348.errors);
         errors = vErrors.length;
       }
     }
     if (data.volumes !== undefined) {
-      if (!validate354(data.volumes, {
+      if (!validate355(data.volumes, {
         instancePath: instancePath + "/volumes",
         parentData: data,
         parentDataProperty: "volumes",
         rootData
       })) {
-        vErrors = vErrors === null ? validate354.errors : vErrors.concat(validate354.errors);
+        vErrors = vErrors === null ? validate355.errors : vErrors.concat(validate355.errors);
         errors = vErrors.length;
       }
     }
     if (data.volumeMounts !== undefined) {
-      if (!validate374(data.volumeMounts, {
+      if (!validate375(data.volumeMounts, {
         instancePath: instancePath + "/volumeMounts",
         parentData: data,
         parentDataProperty: "volumeMounts",
         rootData
       })) {
-        vErrors = vErrors === null ? validate374.errors : vErrors.concat(validate374.errors);
+        vErrors = vErrors === null ? validate375.errors : vErrors.concat(validate375.errors);
         errors = vErrors.length;
       }
     }
     if (data.image !== undefined) {
-      if (!validate384(data.image, {
+      if (!validate385(data.image, {
         instancePath: instancePath + "/image",
         parentData: data,
         parentDataProperty: "image",
         rootData
       })) {
-        vErrors = vErrors === null ? validate384.errors : vErrors.concat(validate384.errors);
+        vErrors = vErrors === null ? validate385.errors : vErrors.concat(validate385.errors);
         errors = vErrors.length;
       }
     }
     if (data.imagePullPolicy !== undefined) {
-      if (!validate386(data.imagePullPolicy, {
+      if (!validate387(data.imagePullPolicy, {
         instancePath: instancePath + "/imagePullPolicy",
         parentData: data,
         parentDataProperty: "imagePullPolicy",
         rootData
       })) {
-        vErrors = vErrors === null ? validate386.errors : vErrors.concat(validate386.errors);
+        vErrors = vErrors === null ? validate387.errors : vErrors.concat(validate387.errors);
         errors = vErrors.length;
       }
     }
     if (data.imagePullSecrets !== undefined) {
-      if (!validate388(data.imagePullSecrets, {
+      if (!validate389(data.imagePullSecrets, {
         instancePath: instancePath + "/imagePullSecrets",
         parentData: data,
         parentDataProperty: "imagePullSecrets",
         rootData
       })) {
-        vErrors = vErrors === null ? validate388.errors : vErrors.concat(validate388.errors);
+        vErrors = vErrors === null ? validate389.errors : vErrors.concat(validate389.errors);
         errors = vErrors.length;
       }
     }
     if (data.resources !== undefined) {
-      if (!validate393(data.resources, {
+      if (!validate394(data.resources, {
         instancePath: instancePath + "/resources",
         parentData: data,
         parentDataProperty: "resources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate393.errors : vErrors.concat(validate393.errors);
+        vErrors = vErrors === null ? validate394.errors : vErrors.concat(validate394.errors);
         errors = vErrors.length;
       }
     }
     if (data.nodeSelector !== undefined) {
-      if (!validate126(data.nodeSelector, {
+      if (!validate127(data.nodeSelector, {
         instancePath: instancePath + "/nodeSelector",
         parentData: data,
         parentDataProperty: "nodeSelector",
         rootData
       })) {
-        vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
+        vErrors = vErrors === null ? validate127.errors : vErrors.concat(validate127.errors);
         errors = vErrors.length;
       }
     }
     if (data.tolerations !== undefined) {
-      if (!validate398(data.tolerations, {
+      if (!validate399(data.tolerations, {
         instancePath: instancePath + "/tolerations",
         parentData: data,
         parentDataProperty: "tolerations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate398.errors : vErrors.concat(validate398.errors);
+        vErrors = vErrors === null ? validate399.errors : vErrors.concat(validate399.errors);
         errors = vErrors.length;
       }
     }
     if (data.affinity !== undefined) {
-      if (!validate411(data.affinity, {
+      if (!validate412(data.affinity, {
         instancePath: instancePath + "/affinity",
         parentData: data,
         parentDataProperty: "affinity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate411.errors : vErrors.concat(validate411.errors);
+        vErrors = vErrors === null ? validate412.errors : vErrors.concat(validate412.errors);
         errors = vErrors.length;
       }
     }
     if (data.env !== undefined) {
-      if (!validate428(data.env, {
+      if (!validate429(data.env, {
         instancePath: instancePath + "/env",
         parentData: data,
         parentDataProperty: "env",
         rootData
       })) {
-        vErrors = vErrors === null ? validate428.errors : vErrors.concat(validate428.errors);
+        vErrors = vErrors === null ? validate429.errors : vErrors.concat(validate429.errors);
         errors = vErrors.length;
       }
     }
     if (data.serviceAccountName !== undefined) {
-      if (!validate74(data.serviceAccountName, {
+      if (!validate75(data.serviceAccountName, {
         instancePath: instancePath + "/serviceAccountName",
         parentData: data,
         parentDataProperty: "serviceAccountName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
+        vErrors = vErrors === null ? validate75.errors : vErrors.concat(validate75.errors);
         errors = vErrors.length;
       }
     }
     if (data.priorityClassName !== undefined) {
-      if (!validate74(data.priorityClassName, {
+      if (!validate75(data.priorityClassName, {
         instancePath: instancePath + "/priorityClassName",
         parentData: data,
         parentDataProperty: "priorityClassName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
+        vErrors = vErrors === null ? validate75.errors : vErrors.concat(validate75.errors);
         errors = vErrors.length;
       }
     }
     if (data.runtimeClassName !== undefined) {
-      if (!validate74(data.runtimeClassName, {
+      if (!validate75(data.runtimeClassName, {
         instancePath: instancePath + "/runtimeClassName",
         parentData: data,
         parentDataProperty: "runtimeClassName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate74.errors : vErrors.concat(validate74.errors);
+        vErrors = vErrors === null ? validate75.errors : vErrors.concat(validate75.errors);
         errors = vErrors.length;
       }
     }
     if (data.podLabels !== undefined) {
-      if (!validate126(data.podLabels, {
+      if (!validate127(data.podLabels, {
         instancePath: instancePath + "/podLabels",
         parentData: data,
         parentDataProperty: "podLabels",
         rootData
       })) {
-        vErrors = vErrors === null ? validate126.errors : vErrors.concat(validate126.errors);
+        vErrors = vErrors === null ? validate127.errors : vErrors.concat(validate127.errors);
         errors = vErrors.length;
       }
     }
     if (data.podAnnotations !== undefined) {
-      if (!validate443(data.podAnnotations, {
+      if (!validate444(data.podAnnotations, {
         instancePath: instancePath + "/podAnnotations",
         parentData: data,
         parentDataProperty: "podAnnotations",
         rootData
       })) {
-        vErrors = vErrors === null ? validate443.errors : vErrors.concat(validate443.errors);
+        vErrors = vErrors === null ? validate444.errors : vErrors.concat(validate444.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate322.errors = vErrors;
+  validate323.errors = vErrors;
   return errors === 0;
 }
 const schema192 = {
@@ -12856,7 +12870,7 @@ const schema192 = {
   "maxLength": 63,
   "nullable": true
 };
-function validate448(data, {
+function validate449(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12914,7 +12928,7 @@ function validate448(data, {
       errors++;
     }
   }
-  validate448.errors = vErrors;
+  validate449.errors = vErrors;
   return errors === 0;
 }
 const schema193 = {
@@ -12925,7 +12939,7 @@ const schema193 = {
   "maximum": 100,
   "nullable": true
 };
-function validate451(data, {
+function validate452(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -12984,7 +12998,7 @@ function validate451(data, {
       }
       errors++;
     }
-    if (!formats0.validate(data)) {
+    if (!formats2.validate(data)) {
       const err3 = {
         instancePath,
         schemaPath: "#/format",
@@ -13001,17 +13015,17 @@ function validate451(data, {
       errors++;
     }
   }
-  validate451.errors = vErrors;
+  validate452.errors = vErrors;
   return errors === 0;
 }
-const schema64 = {
+const schema65 = {
   "type": "integer",
   "format": "int64",
   "minimum": 1,
   "maximum": 31536000,
   "nullable": true
 };
-function validate128(data, {
+function validate129(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13070,7 +13084,7 @@ function validate128(data, {
       }
       errors++;
     }
-    if (!formats2.validate(data)) {
+    if (!formats0.validate(data)) {
       const err3 = {
         instancePath,
         schemaPath: "#/format",
@@ -13087,17 +13101,17 @@ function validate128(data, {
       errors++;
     }
   }
-  validate128.errors = vErrors;
+  validate129.errors = vErrors;
   return errors === 0;
 }
-const schema65 = {
+const schema66 = {
   "type": "integer",
   "format": "int32",
   "minimum": 0,
   "maximum": 315360000,
   "nullable": true
 };
-function validate129(data, {
+function validate130(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13156,7 +13170,7 @@ function validate129(data, {
       }
       errors++;
     }
-    if (!formats0.validate(data)) {
+    if (!formats2.validate(data)) {
       const err3 = {
         instancePath,
         schemaPath: "#/format",
@@ -13173,10 +13187,10 @@ function validate129(data, {
       errors++;
     }
   }
-  validate129.errors = vErrors;
+  validate130.errors = vErrors;
   return errors === 0;
 }
-function validate150(data, {
+function validate151(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13234,123 +13248,123 @@ function validate150(data, {
       errors++;
     }
     if (data.model !== undefined) {
-      if (!validate151(data.model, {
+      if (!validate152(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
+        vErrors = vErrors === null ? validate152.errors : vErrors.concat(validate152.errors);
         errors = vErrors.length;
       }
     }
     if (data.dataset !== undefined) {
-      if (!validate172(data.dataset, {
+      if (!validate173(data.dataset, {
         instancePath: instancePath + "/dataset",
         parentData: data,
         parentDataProperty: "dataset",
         rootData
       })) {
-        vErrors = vErrors === null ? validate172.errors : vErrors.concat(validate172.errors);
+        vErrors = vErrors === null ? validate173.errors : vErrors.concat(validate173.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparsity !== undefined) {
-      if (!validate185(data.sparsity, {
+      if (!validate186(data.sparsity, {
         instancePath: instancePath + "/sparsity",
         parentData: data,
         parentDataProperty: "sparsity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate185.errors : vErrors.concat(validate185.errors);
+        vErrors = vErrors === null ? validate186.errors : vErrors.concat(validate186.errors);
         errors = vErrors.length;
       }
     }
     if (data.training !== undefined) {
-      if (!validate225(data.training, {
+      if (!validate226(data.training, {
         instancePath: instancePath + "/training",
         parentData: data,
         parentDataProperty: "training",
         rootData
       })) {
-        vErrors = vErrors === null ? validate225.errors : vErrors.concat(validate225.errors);
+        vErrors = vErrors === null ? validate226.errors : vErrors.concat(validate226.errors);
         errors = vErrors.length;
       }
     }
     if (data.checkpoint !== undefined) {
-      if (!validate258(data.checkpoint, {
+      if (!validate260(data.checkpoint, {
         instancePath: instancePath + "/checkpoint",
         parentData: data,
         parentDataProperty: "checkpoint",
         rootData
       })) {
-        vErrors = vErrors === null ? validate258.errors : vErrors.concat(validate258.errors);
+        vErrors = vErrors === null ? validate260.errors : vErrors.concat(validate260.errors);
         errors = vErrors.length;
       }
     }
     if (data.evaluation !== undefined) {
-      if (!validate264(data.evaluation, {
+      if (!validate266(data.evaluation, {
         instancePath: instancePath + "/evaluation",
         parentData: data,
         parentDataProperty: "evaluation",
         rootData
       })) {
-        vErrors = vErrors === null ? validate264.errors : vErrors.concat(validate264.errors);
+        vErrors = vErrors === null ? validate266.errors : vErrors.concat(validate266.errors);
         errors = vErrors.length;
       }
     }
     if (data.acceptance !== undefined) {
-      if (!validate298(data.acceptance, {
+      if (!validate299(data.acceptance, {
         instancePath: instancePath + "/acceptance",
         parentData: data,
         parentDataProperty: "acceptance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate298.errors : vErrors.concat(validate298.errors);
+        vErrors = vErrors === null ? validate299.errors : vErrors.concat(validate299.errors);
         errors = vErrors.length;
       }
     }
     if (data.output !== undefined) {
-      if (!validate304(data.output, {
+      if (!validate305(data.output, {
         instancePath: instancePath + "/output",
         parentData: data,
         parentDataProperty: "output",
         rootData
       })) {
-        vErrors = vErrors === null ? validate304.errors : vErrors.concat(validate304.errors);
+        vErrors = vErrors === null ? validate305.errors : vErrors.concat(validate305.errors);
         errors = vErrors.length;
       }
     }
     if (data.sources !== undefined) {
-      if (!validate307(data.sources, {
+      if (!validate308(data.sources, {
         instancePath: instancePath + "/sources",
         parentData: data,
         parentDataProperty: "sources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate307.errors : vErrors.concat(validate307.errors);
+        vErrors = vErrors === null ? validate308.errors : vErrors.concat(validate308.errors);
         errors = vErrors.length;
       }
     }
     if (data.trainer !== undefined) {
-      if (!validate322(data.trainer, {
+      if (!validate323(data.trainer, {
         instancePath: instancePath + "/trainer",
         parentData: data,
         parentDataProperty: "trainer",
         rootData
       })) {
-        vErrors = vErrors === null ? validate322.errors : vErrors.concat(validate322.errors);
+        vErrors = vErrors === null ? validate323.errors : vErrors.concat(validate323.errors);
         errors = vErrors.length;
       }
     }
     if (data.queueName !== undefined) {
-      if (!validate448(data.queueName, {
+      if (!validate449(data.queueName, {
         instancePath: instancePath + "/queueName",
         parentData: data,
         parentDataProperty: "queueName",
         rootData
       })) {
-        vErrors = vErrors === null ? validate448.errors : vErrors.concat(validate448.errors);
+        vErrors = vErrors === null ? validate449.errors : vErrors.concat(validate449.errors);
         errors = vErrors.length;
       }
     }
@@ -13366,68 +13380,68 @@ function validate150(data, {
       }
     }
     if (data.backoffLimit !== undefined) {
-      if (!validate451(data.backoffLimit, {
+      if (!validate452(data.backoffLimit, {
         instancePath: instancePath + "/backoffLimit",
         parentData: data,
         parentDataProperty: "backoffLimit",
         rootData
       })) {
-        vErrors = vErrors === null ? validate451.errors : vErrors.concat(validate451.errors);
+        vErrors = vErrors === null ? validate452.errors : vErrors.concat(validate452.errors);
         errors = vErrors.length;
       }
     }
     if (data.activeDeadlineSeconds !== undefined) {
-      if (!validate128(data.activeDeadlineSeconds, {
+      if (!validate129(data.activeDeadlineSeconds, {
         instancePath: instancePath + "/activeDeadlineSeconds",
         parentData: data,
         parentDataProperty: "activeDeadlineSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate128.errors : vErrors.concat(validate128.errors);
+        vErrors = vErrors === null ? validate129.errors : vErrors.concat(validate129.errors);
         errors = vErrors.length;
       }
     }
     if (data.startDeadlineSeconds !== undefined) {
-      if (!validate128(data.startDeadlineSeconds, {
+      if (!validate129(data.startDeadlineSeconds, {
         instancePath: instancePath + "/startDeadlineSeconds",
         parentData: data,
         parentDataProperty: "startDeadlineSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate128.errors : vErrors.concat(validate128.errors);
+        vErrors = vErrors === null ? validate129.errors : vErrors.concat(validate129.errors);
         errors = vErrors.length;
       }
     }
     if (data.ttlSecondsAfterFinished !== undefined) {
-      if (!validate129(data.ttlSecondsAfterFinished, {
+      if (!validate130(data.ttlSecondsAfterFinished, {
         instancePath: instancePath + "/ttlSecondsAfterFinished",
         parentData: data,
         parentDataProperty: "ttlSecondsAfterFinished",
         rootData
       })) {
-        vErrors = vErrors === null ? validate129.errors : vErrors.concat(validate129.errors);
+        vErrors = vErrors === null ? validate130.errors : vErrors.concat(validate130.errors);
         errors = vErrors.length;
       }
     }
     if (data.ttlSecondsAfterSucceeded !== undefined) {
-      if (!validate129(data.ttlSecondsAfterSucceeded, {
+      if (!validate130(data.ttlSecondsAfterSucceeded, {
         instancePath: instancePath + "/ttlSecondsAfterSucceeded",
         parentData: data,
         parentDataProperty: "ttlSecondsAfterSucceeded",
         rootData
       })) {
-        vErrors = vErrors === null ? validate129.errors : vErrors.concat(validate129.errors);
+        vErrors = vErrors === null ? validate130.errors : vErrors.concat(validate130.errors);
         errors = vErrors.length;
       }
     }
     if (data.ttlSecondsAfterFailed !== undefined) {
-      if (!validate129(data.ttlSecondsAfterFailed, {
+      if (!validate130(data.ttlSecondsAfterFailed, {
         instancePath: instancePath + "/ttlSecondsAfterFailed",
         parentData: data,
         parentDataProperty: "ttlSecondsAfterFailed",
         rootData
       })) {
-        vErrors = vErrors === null ? validate129.errors : vErrors.concat(validate129.errors);
+        vErrors = vErrors === null ? validate130.errors : vErrors.concat(validate130.errors);
         errors = vErrors.length;
       }
     }
@@ -13447,7 +13461,7 @@ function validate150(data, {
     }
     errors++;
   }
-  validate150.errors = vErrors;
+  validate151.errors = vErrors;
   return errors === 0;
 }
 const schema194 = {
@@ -13521,7 +13535,7 @@ const schema195 = {
   "format": "int64",
   "nullable": true
 };
-function validate460(data, {
+function validate461(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13546,7 +13560,7 @@ function validate460(data, {
     errors++;
   }
   if (typeof data == "number" && isFinite(data)) {
-    if (!formats2.validate(data)) {
+    if (!formats0.validate(data)) {
       const err1 = {
         instancePath,
         schemaPath: "#/format",
@@ -13563,7 +13577,7 @@ function validate460(data, {
       errors++;
     }
   }
-  validate460.errors = vErrors;
+  validate461.errors = vErrors;
   return errors === 0;
 }
 const schema196 = {
@@ -13571,7 +13585,7 @@ const schema196 = {
   "enum": ["Pending", "Running", "Suspended", "Succeeded", "Failed"],
   "nullable": true
 };
-function validate462(data, {
+function validate463(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13611,16 +13625,16 @@ function validate462(data, {
     }
     errors++;
   }
-  validate462.errors = vErrors;
+  validate463.errors = vErrors;
   return errors === 0;
 }
-const schema66 = {
+const schema67 = {
   "type": "string",
   "format": "date-time",
   "nullable": true
 };
-const formats10 = formats["date-time"];
-function validate130(data, {
+const formats12 = formats["date-time"];
+function validate131(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13645,7 +13659,7 @@ function validate130(data, {
     errors++;
   }
   if (typeof data === "string") {
-    if (!formats10.validate(data)) {
+    if (!formats12.validate(data)) {
       const err1 = {
         instancePath,
         schemaPath: "#/format",
@@ -13662,7 +13676,7 @@ function validate130(data, {
       errors++;
     }
   }
-  validate130.errors = vErrors;
+  validate131.errors = vErrors;
   return errors === 0;
 }
 const schema197 = {
@@ -13701,7 +13715,7 @@ const schema199 = {
   "type": "string",
   "maxLength": 64
 };
-function validate468(data, {
+function validate469(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13742,14 +13756,14 @@ function validate468(data, {
     }
     errors++;
   }
-  validate468.errors = vErrors;
+  validate469.errors = vErrors;
   return errors === 0;
 }
 const schema200 = {
   "type": "string",
   "enum": ["True", "False", "Unknown"]
 };
-function validate470(data, {
+function validate471(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13789,14 +13803,14 @@ function validate470(data, {
     }
     errors++;
   }
-  validate470.errors = vErrors;
+  validate471.errors = vErrors;
   return errors === 0;
 }
 const schema201 = {
   "type": "string",
   "format": "date-time"
 };
-function validate473(data, {
+function validate474(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13805,7 +13819,7 @@ function validate473(data, {
   let vErrors = null;
   let errors = 0;
   if (typeof data === "string") {
-    if (!formats10.validate(data)) {
+    if (!formats12.validate(data)) {
       const err0 = {
         instancePath,
         schemaPath: "#/format",
@@ -13837,14 +13851,14 @@ function validate473(data, {
     }
     errors++;
   }
-  validate473.errors = vErrors;
+  validate474.errors = vErrors;
   return errors === 0;
 }
 const schema202 = {
   "type": "string",
   "maxLength": 2048
 };
-function validate476(data, {
+function validate477(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13885,10 +13899,10 @@ function validate476(data, {
     }
     errors++;
   }
-  validate476.errors = vErrors;
+  validate477.errors = vErrors;
   return errors === 0;
 }
-function validate467(data, {
+function validate468(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -13978,46 +13992,46 @@ function validate467(data, {
       errors++;
     }
     if (data.type !== undefined) {
-      if (!validate468(data.type, {
+      if (!validate469(data.type, {
         instancePath: instancePath + "/type",
         parentData: data,
         parentDataProperty: "type",
         rootData
       })) {
-        vErrors = vErrors === null ? validate468.errors : vErrors.concat(validate468.errors);
+        vErrors = vErrors === null ? validate469.errors : vErrors.concat(validate469.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate470(data.status, {
+      if (!validate471(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate470.errors : vErrors.concat(validate470.errors);
+        vErrors = vErrors === null ? validate471.errors : vErrors.concat(validate471.errors);
         errors = vErrors.length;
       }
     }
     if (data.observedGeneration !== undefined) {
-      if (!validate131(data.observedGeneration, {
+      if (!validate132(data.observedGeneration, {
         instancePath: instancePath + "/observedGeneration",
         parentData: data,
         parentDataProperty: "observedGeneration",
         rootData
       })) {
-        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+        vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
         errors = vErrors.length;
       }
     }
     if (data.lastTransitionTime !== undefined) {
-      if (!validate473(data.lastTransitionTime, {
+      if (!validate474(data.lastTransitionTime, {
         instancePath: instancePath + "/lastTransitionTime",
         parentData: data,
         parentDataProperty: "lastTransitionTime",
         rootData
       })) {
-        vErrors = vErrors === null ? validate473.errors : vErrors.concat(validate473.errors);
+        vErrors = vErrors === null ? validate474.errors : vErrors.concat(validate474.errors);
         errors = vErrors.length;
       }
     }
@@ -14033,13 +14047,13 @@ function validate467(data, {
       }
     }
     if (data.message !== undefined) {
-      if (!validate476(data.message, {
+      if (!validate477(data.message, {
         instancePath: instancePath + "/message",
         parentData: data,
         parentDataProperty: "message",
         rootData
       })) {
-        vErrors = vErrors === null ? validate476.errors : vErrors.concat(validate476.errors);
+        vErrors = vErrors === null ? validate477.errors : vErrors.concat(validate477.errors);
         errors = vErrors.length;
       }
     }
@@ -14059,10 +14073,10 @@ function validate467(data, {
     }
     errors++;
   }
-  validate467.errors = vErrors;
+  validate468.errors = vErrors;
   return errors === 0;
 }
-function validate466(data, {
+function validate467(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14105,18 +14119,18 @@ function validate466(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate467(data[i0], {
+      if (!validate468(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate467.errors : vErrors.concat(validate467.errors);
+        vErrors = vErrors === null ? validate468.errors : vErrors.concat(validate468.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate466.errors = vErrors;
+  validate467.errors = vErrors;
   return errors === 0;
 }
 const schema203 = {
@@ -14143,12 +14157,12 @@ const schema203 = {
   },
   "nullable": true
 };
-const schema73 = {
+const schema74 = {
   "type": "integer",
   "minimum": 0,
   "nullable": true
 };
-function validate137(data, {
+function validate138(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14191,10 +14205,10 @@ function validate137(data, {
       errors++;
     }
   }
-  validate137.errors = vErrors;
+  validate138.errors = vErrors;
   return errors === 0;
 }
-function validate481(data, {
+function validate482(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14220,13 +14234,13 @@ function validate481(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.number !== undefined) {
-      if (!validate137(data.number, {
+      if (!validate138(data.number, {
         instancePath: instancePath + "/number",
         parentData: data,
         parentDataProperty: "number",
         rootData
       })) {
-        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
@@ -14253,40 +14267,40 @@ function validate481(data, {
       }
     }
     if (data.podCreatedAt !== undefined) {
-      if (!validate130(data.podCreatedAt, {
+      if (!validate131(data.podCreatedAt, {
         instancePath: instancePath + "/podCreatedAt",
         parentData: data,
         parentDataProperty: "podCreatedAt",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate130.errors : vErrors.concat(validate130.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.startedAt !== undefined) {
-      if (!validate130(data.startedAt, {
-        instancePath: instancePath + "/startedAt",
-        parentData: data,
-        parentDataProperty: "startedAt",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate130.errors : vErrors.concat(validate130.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.resumedFromStep !== undefined) {
-      if (!validate131(data.resumedFromStep, {
-        instancePath: instancePath + "/resumedFromStep",
-        parentData: data,
-        parentDataProperty: "resumedFromStep",
         rootData
       })) {
         vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
         errors = vErrors.length;
       }
     }
+    if (data.startedAt !== undefined) {
+      if (!validate131(data.startedAt, {
+        instancePath: instancePath + "/startedAt",
+        parentData: data,
+        parentDataProperty: "startedAt",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.resumedFromStep !== undefined) {
+      if (!validate132(data.resumedFromStep, {
+        instancePath: instancePath + "/resumedFromStep",
+        parentData: data,
+        parentDataProperty: "resumedFromStep",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
+        errors = vErrors.length;
+      }
+    }
   }
-  validate481.errors = vErrors;
+  validate482.errors = vErrors;
   return errors === 0;
 }
 const schema204 = {
@@ -14343,13 +14357,13 @@ const schema204 = {
   },
   "nullable": true
 };
-const schema70 = {
+const schema71 = {
   "type": "integer",
   "minimum": 0,
   "maximum": 1000,
   "nullable": true
 };
-function validate134(data, {
+function validate135(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14409,7 +14423,7 @@ function validate134(data, {
       errors++;
     }
   }
-  validate134.errors = vErrors;
+  validate135.errors = vErrors;
   return errors === 0;
 }
 const schema205 = {
@@ -14440,7 +14454,7 @@ const schema207 = {
   "format": "int64",
   "minimum": 0
 };
-function validate507(data, {
+function validate508(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14482,7 +14496,7 @@ function validate507(data, {
       }
       errors++;
     }
-    if (!formats2.validate(data)) {
+    if (!formats0.validate(data)) {
       const err2 = {
         instancePath,
         schemaPath: "#/format",
@@ -14499,10 +14513,10 @@ function validate507(data, {
       errors++;
     }
   }
-  validate507.errors = vErrors;
+  validate508.errors = vErrors;
   return errors === 0;
 }
-function validate506(data, {
+function validate507(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14528,35 +14542,35 @@ function validate506(data, {
       errors++;
     }
     if (data.step !== undefined) {
-      if (!validate507(data.step, {
+      if (!validate508(data.step, {
         instancePath: instancePath + "/step",
         parentData: data,
         parentDataProperty: "step",
         rootData
       })) {
-        vErrors = vErrors === null ? validate507.errors : vErrors.concat(validate507.errors);
+        vErrors = vErrors === null ? validate508.errors : vErrors.concat(validate508.errors);
         errors = vErrors.length;
       }
     }
     if (data.distance !== undefined) {
-      if (!validate133(data.distance, {
+      if (!validate134(data.distance, {
         instancePath: instancePath + "/distance",
         parentData: data,
         parentDataProperty: "distance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+        vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparsity !== undefined) {
-      if (!validate133(data.sparsity, {
+      if (!validate134(data.sparsity, {
         instancePath: instancePath + "/sparsity",
         parentData: data,
         parentDataProperty: "sparsity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+        vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
         errors = vErrors.length;
       }
     }
@@ -14576,10 +14590,10 @@ function validate506(data, {
     }
     errors++;
   }
-  validate506.errors = vErrors;
+  validate507.errors = vErrors;
   return errors === 0;
 }
-function validate505(data, {
+function validate506(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14622,21 +14636,21 @@ function validate505(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate506(data[i0], {
+      if (!validate507(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate506.errors : vErrors.concat(validate506.errors);
+        vErrors = vErrors === null ? validate507.errors : vErrors.concat(validate507.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate505.errors = vErrors;
+  validate506.errors = vErrors;
   return errors === 0;
 }
-function validate489(data, {
+function validate490(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14662,68 +14676,68 @@ function validate489(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.step !== undefined) {
-      if (!validate131(data.step, {
+      if (!validate132(data.step, {
         instancePath: instancePath + "/step",
         parentData: data,
         parentDataProperty: "step",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.totalSteps !== undefined) {
-      if (!validate131(data.totalSteps, {
-        instancePath: instancePath + "/totalSteps",
-        parentData: data,
-        parentDataProperty: "totalSteps",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.percent !== undefined) {
-      if (!validate132(data.percent, {
-        instancePath: instancePath + "/percent",
-        parentData: data,
-        parentDataProperty: "percent",
         rootData
       })) {
         vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
         errors = vErrors.length;
       }
     }
-    if (data.display !== undefined) {
-      if (!validate133(data.display, {
-        instancePath: instancePath + "/display",
+    if (data.totalSteps !== undefined) {
+      if (!validate132(data.totalSteps, {
+        instancePath: instancePath + "/totalSteps",
         parentData: data,
-        parentDataProperty: "display",
+        parentDataProperty: "totalSteps",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.percent !== undefined) {
+      if (!validate133(data.percent, {
+        instancePath: instancePath + "/percent",
+        parentData: data,
+        parentDataProperty: "percent",
         rootData
       })) {
         vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
         errors = vErrors.length;
       }
     }
-    if (data.stage !== undefined) {
-      if (!validate134(data.stage, {
-        instancePath: instancePath + "/stage",
+    if (data.display !== undefined) {
+      if (!validate134(data.display, {
+        instancePath: instancePath + "/display",
         parentData: data,
-        parentDataProperty: "stage",
+        parentDataProperty: "display",
         rootData
       })) {
         vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
         errors = vErrors.length;
       }
     }
+    if (data.stage !== undefined) {
+      if (!validate135(data.stage, {
+        instancePath: instancePath + "/stage",
+        parentData: data,
+        parentDataProperty: "stage",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.stages !== undefined) {
-      if (!validate134(data.stages, {
+      if (!validate135(data.stages, {
         instancePath: instancePath + "/stages",
         parentData: data,
         parentDataProperty: "stages",
         rootData
       })) {
-        vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
+        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
         errors = vErrors.length;
       }
     }
@@ -14739,13 +14753,13 @@ function validate489(data, {
       }
     }
     if (data.maskFlips !== undefined) {
-      if (!validate131(data.maskFlips, {
+      if (!validate132(data.maskFlips, {
         instancePath: instancePath + "/maskFlips",
         parentData: data,
         parentDataProperty: "maskFlips",
         rootData
       })) {
-        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+        vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
         errors = vErrors.length;
       }
     }
@@ -14761,84 +14775,84 @@ function validate489(data, {
       }
     }
     if (data.loss !== undefined) {
-      if (!validate133(data.loss, {
+      if (!validate134(data.loss, {
         instancePath: instancePath + "/loss",
         parentData: data,
         parentDataProperty: "loss",
         rootData
       })) {
-        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+        vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
         errors = vErrors.length;
       }
     }
     if (data.samplesPerSecond !== undefined) {
-      if (!validate133(data.samplesPerSecond, {
+      if (!validate134(data.samplesPerSecond, {
         instancePath: instancePath + "/samplesPerSecond",
         parentData: data,
         parentDataProperty: "samplesPerSecond",
         rootData
       })) {
-        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+        vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
         errors = vErrors.length;
       }
     }
     if (data.imagesProcessed !== undefined) {
-      if (!validate131(data.imagesProcessed, {
+      if (!validate132(data.imagesProcessed, {
         instancePath: instancePath + "/imagesProcessed",
         parentData: data,
         parentDataProperty: "imagesProcessed",
         rootData
       })) {
-        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+        vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
         errors = vErrors.length;
       }
     }
     if (data.remainingSeconds !== undefined) {
-      if (!validate131(data.remainingSeconds, {
+      if (!validate132(data.remainingSeconds, {
         instancePath: instancePath + "/remainingSeconds",
         parentData: data,
         parentDataProperty: "remainingSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+        vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
         errors = vErrors.length;
       }
     }
     if (data.eta !== undefined) {
-      if (!validate133(data.eta, {
+      if (!validate134(data.eta, {
         instancePath: instancePath + "/eta",
         parentData: data,
         parentDataProperty: "eta",
         rootData
       })) {
-        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+        vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
         errors = vErrors.length;
       }
     }
     if (data.reportedAt !== undefined) {
-      if (!validate130(data.reportedAt, {
+      if (!validate131(data.reportedAt, {
         instancePath: instancePath + "/reportedAt",
         parentData: data,
         parentDataProperty: "reportedAt",
         rootData
       })) {
-        vErrors = vErrors === null ? validate130.errors : vErrors.concat(validate130.errors);
+        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
         errors = vErrors.length;
       }
     }
     if (data.history !== undefined) {
-      if (!validate505(data.history, {
+      if (!validate506(data.history, {
         instancePath: instancePath + "/history",
         parentData: data,
         parentDataProperty: "history",
         rootData
       })) {
-        vErrors = vErrors === null ? validate505.errors : vErrors.concat(validate505.errors);
+        vErrors = vErrors === null ? validate506.errors : vErrors.concat(validate506.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate489.errors = vErrors;
+  validate490.errors = vErrors;
   return errors === 0;
 }
 const schema208 = {
@@ -14853,7 +14867,7 @@ const schema208 = {
   },
   "nullable": true
 };
-function validate514(data, {
+function validate515(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14879,29 +14893,29 @@ function validate514(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.step !== undefined) {
-      if (!validate131(data.step, {
+      if (!validate132(data.step, {
         instancePath: instancePath + "/step",
         parentData: data,
         parentDataProperty: "step",
         rootData
       })) {
-        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+        vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
         errors = vErrors.length;
       }
     }
     if (data.distance !== undefined) {
-      if (!validate133(data.distance, {
+      if (!validate134(data.distance, {
         instancePath: instancePath + "/distance",
         parentData: data,
         parentDataProperty: "distance",
         rootData
       })) {
-        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+        vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate514.errors = vErrors;
+  validate515.errors = vErrors;
   return errors === 0;
 }
 const schema209 = {
@@ -14925,12 +14939,12 @@ const schema209 = {
   },
   "nullable": true
 };
-const schema72 = {
+const schema73 = {
   "type": "string",
   "maxLength": 1024,
   "nullable": true
 };
-function validate136(data, {
+function validate137(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -14972,10 +14986,10 @@ function validate136(data, {
       errors++;
     }
   }
-  validate136.errors = vErrors;
+  validate137.errors = vErrors;
   return errors === 0;
 }
-function validate518(data, {
+function validate519(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15001,13 +15015,13 @@ function validate518(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.stage !== undefined) {
-      if (!validate135(data.stage, {
+      if (!validate136(data.stage, {
         instancePath: instancePath + "/stage",
         parentData: data,
         parentDataProperty: "stage",
         rootData
       })) {
-        vErrors = vErrors === null ? validate135.errors : vErrors.concat(validate135.errors);
+        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
         errors = vErrors.length;
       }
     }
@@ -15023,40 +15037,40 @@ function validate518(data, {
       }
     }
     if (data.step !== undefined) {
-      if (!validate131(data.step, {
+      if (!validate132(data.step, {
         instancePath: instancePath + "/step",
         parentData: data,
         parentDataProperty: "step",
         rootData
       })) {
-        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+        vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
         errors = vErrors.length;
       }
     }
     if (data.regressedStep !== undefined) {
-      if (!validate131(data.regressedStep, {
+      if (!validate132(data.regressedStep, {
         instancePath: instancePath + "/regressedStep",
         parentData: data,
         parentDataProperty: "regressedStep",
         rootData
       })) {
-        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+        vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
         errors = vErrors.length;
       }
     }
     if (data.message !== undefined) {
-      if (!validate136(data.message, {
+      if (!validate137(data.message, {
         instancePath: instancePath + "/message",
         parentData: data,
         parentDataProperty: "message",
         rootData
       })) {
-        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate518.errors = vErrors;
+  validate519.errors = vErrors;
   return errors === 0;
 }
 const schema210 = {
@@ -15083,12 +15097,12 @@ const schema210 = {
   },
   "nullable": true
 };
-const schema74 = {
+const schema75 = {
   "type": "string",
   "maxLength": 128,
   "nullable": true
 };
-function validate138(data, {
+function validate139(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15130,10 +15144,10 @@ function validate138(data, {
       errors++;
     }
   }
-  validate138.errors = vErrors;
+  validate139.errors = vErrors;
   return errors === 0;
 }
-function validate525(data, {
+function validate526(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15159,73 +15173,73 @@ function validate525(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.image !== undefined) {
-      if (!validate136(data.image, {
+      if (!validate137(data.image, {
         instancePath: instancePath + "/image",
         parentData: data,
         parentDataProperty: "image",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.device !== undefined) {
-      if (!validate138(data.device, {
-        instancePath: instancePath + "/device",
-        parentData: data,
-        parentDataProperty: "device",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.gpus !== undefined) {
-      if (!validate137(data.gpus, {
-        instancePath: instancePath + "/gpus",
-        parentData: data,
-        parentDataProperty: "gpus",
         rootData
       })) {
         vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
         errors = vErrors.length;
       }
     }
+    if (data.device !== undefined) {
+      if (!validate139(data.device, {
+        instancePath: instancePath + "/device",
+        parentData: data,
+        parentDataProperty: "device",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate139.errors : vErrors.concat(validate139.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.gpus !== undefined) {
+      if (!validate138(data.gpus, {
+        instancePath: instancePath + "/gpus",
+        parentData: data,
+        parentDataProperty: "gpus",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.gpuSeconds !== undefined) {
-      if (!validate131(data.gpuSeconds, {
+      if (!validate132(data.gpuSeconds, {
         instancePath: instancePath + "/gpuSeconds",
         parentData: data,
         parentDataProperty: "gpuSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+        vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
         errors = vErrors.length;
       }
     }
     if (data.earlierGpuSeconds !== undefined) {
-      if (!validate131(data.earlierGpuSeconds, {
+      if (!validate132(data.earlierGpuSeconds, {
         instancePath: instancePath + "/earlierGpuSeconds",
         parentData: data,
         parentDataProperty: "earlierGpuSeconds",
         rootData
       })) {
-        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+        vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
         errors = vErrors.length;
       }
     }
     if (data.startedAt !== undefined) {
-      if (!validate130(data.startedAt, {
+      if (!validate131(data.startedAt, {
         instancePath: instancePath + "/startedAt",
         parentData: data,
         parentDataProperty: "startedAt",
         rootData
       })) {
-        vErrors = vErrors === null ? validate130.errors : vErrors.concat(validate130.errors);
+        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate525.errors = vErrors;
+  validate526.errors = vErrors;
   return errors === 0;
 }
 const schema211 = {
@@ -15258,7 +15272,7 @@ const schema213 = {
   "type": "string",
   "maxLength": 1024
 };
-function validate535(data, {
+function validate536(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15299,7 +15313,7 @@ function validate535(data, {
     }
     errors++;
   }
-  validate535.errors = vErrors;
+  validate536.errors = vErrors;
   return errors === 0;
 }
 const schema214 = {
@@ -15307,7 +15321,7 @@ const schema214 = {
   "maxLength": 256,
   "nullable": true
 };
-function validate538(data, {
+function validate539(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15349,10 +15363,10 @@ function validate538(data, {
       errors++;
     }
   }
-  validate538.errors = vErrors;
+  validate539.errors = vErrors;
   return errors === 0;
 }
-function validate534(data, {
+function validate535(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15378,13 +15392,13 @@ function validate534(data, {
       errors++;
     }
     if (data.uri !== undefined) {
-      if (!validate535(data.uri, {
+      if (!validate536(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate535.errors : vErrors.concat(validate535.errors);
+        vErrors = vErrors === null ? validate536.errors : vErrors.concat(validate536.errors);
         errors = vErrors.length;
       }
     }
@@ -15400,24 +15414,24 @@ function validate534(data, {
       }
     }
     if (data.revision !== undefined) {
-      if (!validate538(data.revision, {
+      if (!validate539(data.revision, {
         instancePath: instancePath + "/revision",
         parentData: data,
         parentDataProperty: "revision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate538.errors : vErrors.concat(validate538.errors);
+        vErrors = vErrors === null ? validate539.errors : vErrors.concat(validate539.errors);
         errors = vErrors.length;
       }
     }
     if (data.sizeBytes !== undefined) {
-      if (!validate131(data.sizeBytes, {
+      if (!validate132(data.sizeBytes, {
         instancePath: instancePath + "/sizeBytes",
         parentData: data,
         parentDataProperty: "sizeBytes",
         rootData
       })) {
-        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+        vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
         errors = vErrors.length;
       }
     }
@@ -15437,10 +15451,10 @@ function validate534(data, {
     }
     errors++;
   }
-  validate534.errors = vErrors;
+  validate535.errors = vErrors;
   return errors === 0;
 }
-function validate533(data, {
+function validate534(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15483,18 +15497,18 @@ function validate533(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate534(data[i0], {
+      if (!validate535(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate534.errors : vErrors.concat(validate534.errors);
+        vErrors = vErrors === null ? validate535.errors : vErrors.concat(validate535.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate533.errors = vErrors;
+  validate534.errors = vErrors;
   return errors === 0;
 }
 const schema215 = {
@@ -15512,7 +15526,7 @@ const schema215 = {
   },
   "nullable": true
 };
-function validate543(data, {
+function validate544(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15538,40 +15552,40 @@ function validate543(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.uri !== undefined) {
-      if (!validate136(data.uri, {
+      if (!validate137(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
         errors = vErrors.length;
       }
     }
     if (data.step !== undefined) {
-      if (!validate131(data.step, {
+      if (!validate132(data.step, {
         instancePath: instancePath + "/step",
         parentData: data,
         parentDataProperty: "step",
         rootData
       })) {
-        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+        vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
         errors = vErrors.length;
       }
     }
     if (data.maskDigest !== undefined) {
-      if (!validate138(data.maskDigest, {
+      if (!validate139(data.maskDigest, {
         instancePath: instancePath + "/maskDigest",
         parentData: data,
         parentDataProperty: "maskDigest",
         rootData
       })) {
-        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+        vErrors = vErrors === null ? validate139.errors : vErrors.concat(validate139.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate543.errors = vErrors;
+  validate544.errors = vErrors;
   return errors === 0;
 }
 const schema216 = {
@@ -15604,7 +15618,7 @@ const schema216 = {
   },
   "nullable": true
 };
-function validate548(data, {
+function validate549(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15641,84 +15655,84 @@ function validate548(data, {
       }
     }
     if (data.target !== undefined) {
-      if (!validate133(data.target, {
+      if (!validate134(data.target, {
         instancePath: instancePath + "/target",
         parentData: data,
         parentDataProperty: "target",
         rootData
       })) {
-        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+        vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
         errors = vErrors.length;
       }
     }
     if (data.achieved !== undefined) {
-      if (!validate133(data.achieved, {
+      if (!validate134(data.achieved, {
         instancePath: instancePath + "/achieved",
         parentData: data,
         parentDataProperty: "achieved",
         rootData
       })) {
-        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+        vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
         errors = vErrors.length;
       }
     }
     if (data.maskedParameters !== undefined) {
-      if (!validate131(data.maskedParameters, {
+      if (!validate132(data.maskedParameters, {
         instancePath: instancePath + "/maskedParameters",
         parentData: data,
         parentDataProperty: "maskedParameters",
         rootData
       })) {
-        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+        vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
         errors = vErrors.length;
       }
     }
     if (data.totalParameters !== undefined) {
-      if (!validate131(data.totalParameters, {
+      if (!validate132(data.totalParameters, {
         instancePath: instancePath + "/totalParameters",
         parentData: data,
         parentDataProperty: "totalParameters",
         rootData
       })) {
-        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+        vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
         errors = vErrors.length;
       }
     }
     if (data.maskedLayers !== undefined) {
-      if (!validate137(data.maskedLayers, {
+      if (!validate138(data.maskedLayers, {
         instancePath: instancePath + "/maskedLayers",
         parentData: data,
         parentDataProperty: "maskedLayers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
     if (data.skippedLayers !== undefined) {
-      if (!validate137(data.skippedLayers, {
+      if (!validate138(data.skippedLayers, {
         instancePath: instancePath + "/skippedLayers",
         parentData: data,
         parentDataProperty: "skippedLayers",
         rootData
       })) {
-        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
     if (data.compliant !== undefined) {
-      if (!validate78(data.compliant, {
+      if (!validate79(data.compliant, {
         instancePath: instancePath + "/compliant",
         parentData: data,
         parentDataProperty: "compliant",
         rootData
       })) {
-        vErrors = vErrors === null ? validate78.errors : vErrors.concat(validate78.errors);
+        vErrors = vErrors === null ? validate79.errors : vErrors.concat(validate79.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate548.errors = vErrors;
+  validate549.errors = vErrors;
   return errors === 0;
 }
 const schema217 = {
@@ -15745,7 +15759,7 @@ const schema217 = {
   },
   "nullable": true
 };
-function validate558(data, {
+function validate559(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15771,73 +15785,73 @@ function validate558(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.convention !== undefined) {
-      if (!validate133(data.convention, {
+      if (!validate134(data.convention, {
         instancePath: instancePath + "/convention",
         parentData: data,
         parentDataProperty: "convention",
         rootData
       })) {
-        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+        vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
         errors = vErrors.length;
       }
     }
     if (data.dense !== undefined) {
-      if (!validate131(data.dense, {
+      if (!validate132(data.dense, {
         instancePath: instancePath + "/dense",
         parentData: data,
         parentDataProperty: "dense",
         rootData
       })) {
-        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+        vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparse !== undefined) {
-      if (!validate131(data.sparse, {
+      if (!validate132(data.sparse, {
         instancePath: instancePath + "/sparse",
         parentData: data,
         parentDataProperty: "sparse",
         rootData
       })) {
-        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+        vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
         errors = vErrors.length;
       }
     }
     if (data.totalDense !== undefined) {
-      if (!validate131(data.totalDense, {
+      if (!validate132(data.totalDense, {
         instancePath: instancePath + "/totalDense",
         parentData: data,
         parentDataProperty: "totalDense",
         rootData
       })) {
-        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+        vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
         errors = vErrors.length;
       }
     }
     if (data.totalSparse !== undefined) {
-      if (!validate131(data.totalSparse, {
+      if (!validate132(data.totalSparse, {
         instancePath: instancePath + "/totalSparse",
         parentData: data,
         parentDataProperty: "totalSparse",
         rootData
       })) {
-        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+        vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
         errors = vErrors.length;
       }
     }
     if (data.reductionPercent !== undefined) {
-      if (!validate133(data.reductionPercent, {
+      if (!validate134(data.reductionPercent, {
         instancePath: instancePath + "/reductionPercent",
         parentData: data,
         parentDataProperty: "reductionPercent",
         rootData
       })) {
-        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+        vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate558.errors = vErrors;
+  validate559.errors = vErrors;
   return errors === 0;
 }
 const schema218 = {
@@ -15864,12 +15878,12 @@ const schema218 = {
   },
   "nullable": true
 };
-const schema75 = {
+const schema76 = {
   "type": "integer",
   "minimum": 1,
   "nullable": true
 };
-function validate139(data, {
+function validate140(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15912,15 +15926,15 @@ function validate139(data, {
       errors++;
     }
   }
-  validate139.errors = vErrors;
+  validate140.errors = vErrors;
   return errors === 0;
 }
-const schema76 = {
+const schema77 = {
   "type": "string",
   "maxLength": 8,
   "nullable": true
 };
-function validate140(data, {
+function validate141(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15962,10 +15976,10 @@ function validate140(data, {
       errors++;
     }
   }
-  validate140.errors = vErrors;
+  validate141.errors = vErrors;
   return errors === 0;
 }
-function validate566(data, {
+function validate567(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -15991,46 +16005,46 @@ function validate566(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.millisecondsPerImage !== undefined) {
-      if (!validate133(data.millisecondsPerImage, {
+      if (!validate134(data.millisecondsPerImage, {
         instancePath: instancePath + "/millisecondsPerImage",
         parentData: data,
         parentDataProperty: "millisecondsPerImage",
         rootData
       })) {
-        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+        vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
         errors = vErrors.length;
       }
     }
     if (data.batchSize !== undefined) {
-      if (!validate139(data.batchSize, {
+      if (!validate140(data.batchSize, {
         instancePath: instancePath + "/batchSize",
         parentData: data,
         parentDataProperty: "batchSize",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.device !== undefined) {
+      if (!validate139(data.device, {
+        instancePath: instancePath + "/device",
+        parentData: data,
+        parentDataProperty: "device",
         rootData
       })) {
         vErrors = vErrors === null ? validate139.errors : vErrors.concat(validate139.errors);
         errors = vErrors.length;
       }
     }
-    if (data.device !== undefined) {
-      if (!validate138(data.device, {
-        instancePath: instancePath + "/device",
-        parentData: data,
-        parentDataProperty: "device",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
-        errors = vErrors.length;
-      }
-    }
     if (data.precision !== undefined) {
-      if (!validate140(data.precision, {
+      if (!validate141(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
+        vErrors = vErrors === null ? validate141.errors : vErrors.concat(validate141.errors);
         errors = vErrors.length;
       }
     }
@@ -16046,18 +16060,18 @@ function validate566(data, {
       }
     }
     if (data.steps !== undefined) {
-      if (!validate139(data.steps, {
+      if (!validate140(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
         rootData
       })) {
-        vErrors = vErrors === null ? validate139.errors : vErrors.concat(validate139.errors);
+        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate566.errors = vErrors;
+  validate567.errors = vErrors;
   return errors === 0;
 }
 const schema219 = {
@@ -16090,7 +16104,7 @@ const schema220 = {
   },
   "nullable": true
 };
-function validate578(data, {
+function validate579(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -16116,32 +16130,32 @@ function validate578(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.dense !== undefined) {
-      if (!validate133(data.dense, {
+      if (!validate134(data.dense, {
         instancePath: instancePath + "/dense",
         parentData: data,
         parentDataProperty: "dense",
         rootData
       })) {
-        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+        vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparse !== undefined) {
-      if (!validate133(data.sparse, {
+      if (!validate134(data.sparse, {
         instancePath: instancePath + "/sparse",
         parentData: data,
         parentDataProperty: "sparse",
         rootData
       })) {
-        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+        vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate578.errors = vErrors;
+  validate579.errors = vErrors;
   return errors === 0;
 }
-function validate574(data, {
+function validate575(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -16167,51 +16181,51 @@ function validate574(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.compared !== undefined) {
-      if (!validate137(data.compared, {
+      if (!validate138(data.compared, {
         instancePath: instancePath + "/compared",
         parentData: data,
         parentDataProperty: "compared",
         rootData
       })) {
-        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
     if (data.psnr !== undefined) {
-      if (!validate133(data.psnr, {
+      if (!validate134(data.psnr, {
         instancePath: instancePath + "/psnr",
         parentData: data,
         parentDataProperty: "psnr",
         rootData
       })) {
-        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+        vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
         errors = vErrors.length;
       }
     }
     if (data.ssim !== undefined) {
-      if (!validate133(data.ssim, {
+      if (!validate134(data.ssim, {
         instancePath: instancePath + "/ssim",
         parentData: data,
         parentDataProperty: "ssim",
         rootData
       })) {
-        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+        vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
         errors = vErrors.length;
       }
     }
     if (data.clip !== undefined) {
-      if (!validate578(data.clip, {
+      if (!validate579(data.clip, {
         instancePath: instancePath + "/clip",
         parentData: data,
         parentDataProperty: "clip",
         rootData
       })) {
-        vErrors = vErrors === null ? validate578.errors : vErrors.concat(validate578.errors);
+        vErrors = vErrors === null ? validate579.errors : vErrors.concat(validate579.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate574.errors = vErrors;
+  validate575.errors = vErrors;
   return errors === 0;
 }
 const schema221 = {
@@ -16301,7 +16315,7 @@ const schema224 = {
   "type": "string",
   "maxLength": 8
 };
-function validate600(data, {
+function validate601(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -16342,10 +16356,10 @@ function validate600(data, {
     }
     errors++;
   }
-  validate600.errors = vErrors;
+  validate601.errors = vErrors;
   return errors === 0;
 }
-function validate599(data, {
+function validate600(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -16371,46 +16385,46 @@ function validate599(data, {
       errors++;
     }
     if (data.precision !== undefined) {
-      if (!validate600(data.precision, {
+      if (!validate601(data.precision, {
         instancePath: instancePath + "/precision",
         parentData: data,
         parentDataProperty: "precision",
         rootData
       })) {
-        vErrors = vErrors === null ? validate600.errors : vErrors.concat(validate600.errors);
+        vErrors = vErrors === null ? validate601.errors : vErrors.concat(validate601.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparse !== undefined) {
-      if (!validate133(data.sparse, {
+      if (!validate134(data.sparse, {
         instancePath: instancePath + "/sparse",
         parentData: data,
         parentDataProperty: "sparse",
         rootData
       })) {
-        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+        vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
         errors = vErrors.length;
       }
     }
     if (data.increase !== undefined) {
-      if (!validate133(data.increase, {
+      if (!validate134(data.increase, {
         instancePath: instancePath + "/increase",
         parentData: data,
         parentDataProperty: "increase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+        vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
         errors = vErrors.length;
       }
     }
     if (data.problem !== undefined) {
-      if (!validate136(data.problem, {
+      if (!validate137(data.problem, {
         instancePath: instancePath + "/problem",
         parentData: data,
         parentDataProperty: "problem",
         rootData
       })) {
-        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
         errors = vErrors.length;
       }
     }
@@ -16430,10 +16444,10 @@ function validate599(data, {
     }
     errors++;
   }
-  validate599.errors = vErrors;
+  validate600.errors = vErrors;
   return errors === 0;
 }
-function validate598(data, {
+function validate599(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -16476,21 +16490,21 @@ function validate598(data, {
     }
     const len0 = data.length;
     for (let i0 = 0; i0 < len0; i0++) {
-      if (!validate599(data[i0], {
+      if (!validate600(data[i0], {
         instancePath: instancePath + "/" + i0,
         parentData: data,
         parentDataProperty: i0,
         rootData
       })) {
-        vErrors = vErrors === null ? validate599.errors : vErrors.concat(validate599.errors);
+        vErrors = vErrors === null ? validate600.errors : vErrors.concat(validate600.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate598.errors = vErrors;
+  validate599.errors = vErrors;
   return errors === 0;
 }
-function validate583(data, {
+function validate584(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -16527,46 +16541,46 @@ function validate583(data, {
       }
     }
     if (data.samples !== undefined) {
-      if (!validate137(data.samples, {
+      if (!validate138(data.samples, {
         instancePath: instancePath + "/samples",
         parentData: data,
         parentDataProperty: "samples",
         rootData
       })) {
-        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
+        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
     if (data.dense !== undefined) {
-      if (!validate133(data.dense, {
+      if (!validate134(data.dense, {
         instancePath: instancePath + "/dense",
         parentData: data,
         parentDataProperty: "dense",
         rootData
       })) {
-        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+        vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparse !== undefined) {
-      if (!validate133(data.sparse, {
+      if (!validate134(data.sparse, {
         instancePath: instancePath + "/sparse",
         parentData: data,
         parentDataProperty: "sparse",
         rootData
       })) {
-        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+        vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
         errors = vErrors.length;
       }
     }
     if (data.increase !== undefined) {
-      if (!validate133(data.increase, {
+      if (!validate134(data.increase, {
         instancePath: instancePath + "/increase",
         parentData: data,
         parentDataProperty: "increase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
+        vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
         errors = vErrors.length;
       }
     }
@@ -16593,35 +16607,35 @@ function validate583(data, {
       }
     }
     if (data.referenceDigest !== undefined) {
-      if (!validate138(data.referenceDigest, {
+      if (!validate139(data.referenceDigest, {
         instancePath: instancePath + "/referenceDigest",
         parentData: data,
         parentDataProperty: "referenceDigest",
         rootData
       })) {
-        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+        vErrors = vErrors === null ? validate139.errors : vErrors.concat(validate139.errors);
         errors = vErrors.length;
       }
     }
     if (data.extractorDigest !== undefined) {
-      if (!validate138(data.extractorDigest, {
+      if (!validate139(data.extractorDigest, {
         instancePath: instancePath + "/extractorDigest",
         parentData: data,
         parentDataProperty: "extractorDigest",
         rootData
       })) {
-        vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
+        vErrors = vErrors === null ? validate139.errors : vErrors.concat(validate139.errors);
         errors = vErrors.length;
       }
     }
     if (data.seed !== undefined) {
-      if (!validate131(data.seed, {
+      if (!validate132(data.seed, {
         instancePath: instancePath + "/seed",
         parentData: data,
         parentDataProperty: "seed",
         rootData
       })) {
-        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+        vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
         errors = vErrors.length;
       }
     }
@@ -16637,73 +16651,73 @@ function validate583(data, {
       }
     }
     if (data.steps !== undefined) {
-      if (!validate137(data.steps, {
+      if (!validate138(data.steps, {
         instancePath: instancePath + "/steps",
         parentData: data,
         parentDataProperty: "steps",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.guidance !== undefined) {
-      if (!validate133(data.guidance, {
-        instancePath: instancePath + "/guidance",
-        parentData: data,
-        parentDataProperty: "guidance",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate133.errors : vErrors.concat(validate133.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.precision !== undefined) {
-      if (!validate140(data.precision, {
-        instancePath: instancePath + "/precision",
-        parentData: data,
-        parentDataProperty: "precision",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate140.errors : vErrors.concat(validate140.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.served !== undefined) {
-      if (!validate598(data.served, {
-        instancePath: instancePath + "/served",
-        parentData: data,
-        parentDataProperty: "served",
-        rootData
-      })) {
-        vErrors = vErrors === null ? validate598.errors : vErrors.concat(validate598.errors);
-        errors = vErrors.length;
-      }
-    }
-    if (data.weights !== undefined) {
-      if (!validate138(data.weights, {
-        instancePath: instancePath + "/weights",
-        parentData: data,
-        parentDataProperty: "weights",
         rootData
       })) {
         vErrors = vErrors === null ? validate138.errors : vErrors.concat(validate138.errors);
         errors = vErrors.length;
       }
     }
+    if (data.guidance !== undefined) {
+      if (!validate134(data.guidance, {
+        instancePath: instancePath + "/guidance",
+        parentData: data,
+        parentDataProperty: "guidance",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate134.errors : vErrors.concat(validate134.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.precision !== undefined) {
+      if (!validate141(data.precision, {
+        instancePath: instancePath + "/precision",
+        parentData: data,
+        parentDataProperty: "precision",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate141.errors : vErrors.concat(validate141.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.served !== undefined) {
+      if (!validate599(data.served, {
+        instancePath: instancePath + "/served",
+        parentData: data,
+        parentDataProperty: "served",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate599.errors : vErrors.concat(validate599.errors);
+        errors = vErrors.length;
+      }
+    }
+    if (data.weights !== undefined) {
+      if (!validate139(data.weights, {
+        instancePath: instancePath + "/weights",
+        parentData: data,
+        parentDataProperty: "weights",
+        rootData
+      })) {
+        vErrors = vErrors === null ? validate139.errors : vErrors.concat(validate139.errors);
+        errors = vErrors.length;
+      }
+    }
     if (data.rankDeficient !== undefined) {
-      if (!validate78(data.rankDeficient, {
+      if (!validate79(data.rankDeficient, {
         instancePath: instancePath + "/rankDeficient",
         parentData: data,
         parentDataProperty: "rankDeficient",
         rootData
       })) {
-        vErrors = vErrors === null ? validate78.errors : vErrors.concat(validate78.errors);
+        vErrors = vErrors === null ? validate79.errors : vErrors.concat(validate79.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate583.errors = vErrors;
+  validate584.errors = vErrors;
   return errors === 0;
 }
 const schema225 = {
@@ -16727,7 +16741,7 @@ const schema225 = {
   },
   "nullable": true
 };
-function validate610(data, {
+function validate611(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -16753,13 +16767,13 @@ function validate610(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.uri !== undefined) {
-      if (!validate136(data.uri, {
+      if (!validate137(data.uri, {
         instancePath: instancePath + "/uri",
         parentData: data,
         parentDataProperty: "uri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
         errors = vErrors.length;
       }
     }
@@ -16775,43 +16789,43 @@ function validate610(data, {
       }
     }
     if (data.sizeBytes !== undefined) {
-      if (!validate131(data.sizeBytes, {
+      if (!validate132(data.sizeBytes, {
         instancePath: instancePath + "/sizeBytes",
         parentData: data,
         parentDataProperty: "sizeBytes",
         rootData
       })) {
-        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
+        vErrors = vErrors === null ? validate132.errors : vErrors.concat(validate132.errors);
         errors = vErrors.length;
       }
     }
     if (data.manifestUri !== undefined) {
-      if (!validate136(data.manifestUri, {
+      if (!validate137(data.manifestUri, {
         instancePath: instancePath + "/manifestUri",
         parentData: data,
         parentDataProperty: "manifestUri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
         errors = vErrors.length;
       }
     }
     if (data.sampleGridUri !== undefined) {
-      if (!validate136(data.sampleGridUri, {
+      if (!validate137(data.sampleGridUri, {
         instancePath: instancePath + "/sampleGridUri",
         parentData: data,
         parentDataProperty: "sampleGridUri",
         rootData
       })) {
-        vErrors = vErrors === null ? validate136.errors : vErrors.concat(validate136.errors);
+        vErrors = vErrors === null ? validate137.errors : vErrors.concat(validate137.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate610.errors = vErrors;
+  validate611.errors = vErrors;
   return errors === 0;
 }
-function validate459(data, {
+function validate460(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -16837,57 +16851,57 @@ function validate459(data, {
   }
   if (data && typeof data == "object" && !Array.isArray(data)) {
     if (data.observedGeneration !== undefined) {
-      if (!validate460(data.observedGeneration, {
+      if (!validate461(data.observedGeneration, {
         instancePath: instancePath + "/observedGeneration",
         parentData: data,
         parentDataProperty: "observedGeneration",
         rootData
       })) {
-        vErrors = vErrors === null ? validate460.errors : vErrors.concat(validate460.errors);
+        vErrors = vErrors === null ? validate461.errors : vErrors.concat(validate461.errors);
         errors = vErrors.length;
       }
     }
     if (data.phase !== undefined) {
-      if (!validate462(data.phase, {
+      if (!validate463(data.phase, {
         instancePath: instancePath + "/phase",
         parentData: data,
         parentDataProperty: "phase",
         rootData
       })) {
-        vErrors = vErrors === null ? validate462.errors : vErrors.concat(validate462.errors);
+        vErrors = vErrors === null ? validate463.errors : vErrors.concat(validate463.errors);
         errors = vErrors.length;
       }
     }
     if (data.startTime !== undefined) {
-      if (!validate130(data.startTime, {
+      if (!validate131(data.startTime, {
         instancePath: instancePath + "/startTime",
         parentData: data,
         parentDataProperty: "startTime",
         rootData
       })) {
-        vErrors = vErrors === null ? validate130.errors : vErrors.concat(validate130.errors);
+        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
         errors = vErrors.length;
       }
     }
     if (data.completionTime !== undefined) {
-      if (!validate130(data.completionTime, {
+      if (!validate131(data.completionTime, {
         instancePath: instancePath + "/completionTime",
         parentData: data,
         parentDataProperty: "completionTime",
         rootData
       })) {
-        vErrors = vErrors === null ? validate130.errors : vErrors.concat(validate130.errors);
+        vErrors = vErrors === null ? validate131.errors : vErrors.concat(validate131.errors);
         errors = vErrors.length;
       }
     }
     if (data.conditions !== undefined) {
-      if (!validate466(data.conditions, {
+      if (!validate467(data.conditions, {
         instancePath: instancePath + "/conditions",
         parentData: data,
         parentDataProperty: "conditions",
         rootData
       })) {
-        vErrors = vErrors === null ? validate466.errors : vErrors.concat(validate466.errors);
+        vErrors = vErrors === null ? validate467.errors : vErrors.concat(validate467.errors);
         errors = vErrors.length;
       }
     }
@@ -16903,153 +16917,153 @@ function validate459(data, {
       }
     }
     if (data.attempts !== undefined) {
-      if (!validate481(data.attempts, {
+      if (!validate482(data.attempts, {
         instancePath: instancePath + "/attempts",
         parentData: data,
         parentDataProperty: "attempts",
         rootData
       })) {
-        vErrors = vErrors === null ? validate481.errors : vErrors.concat(validate481.errors);
+        vErrors = vErrors === null ? validate482.errors : vErrors.concat(validate482.errors);
         errors = vErrors.length;
       }
     }
     if (data.progress !== undefined) {
-      if (!validate489(data.progress, {
+      if (!validate490(data.progress, {
         instancePath: instancePath + "/progress",
         parentData: data,
         parentDataProperty: "progress",
         rootData
       })) {
-        vErrors = vErrors === null ? validate489.errors : vErrors.concat(validate489.errors);
+        vErrors = vErrors === null ? validate490.errors : vErrors.concat(validate490.errors);
         errors = vErrors.length;
       }
     }
     if (data.best !== undefined) {
-      if (!validate514(data.best, {
+      if (!validate515(data.best, {
         instancePath: instancePath + "/best",
         parentData: data,
         parentDataProperty: "best",
         rootData
       })) {
-        vErrors = vErrors === null ? validate514.errors : vErrors.concat(validate514.errors);
+        vErrors = vErrors === null ? validate515.errors : vErrors.concat(validate515.errors);
         errors = vErrors.length;
       }
     }
     if (data.rollback !== undefined) {
-      if (!validate518(data.rollback, {
+      if (!validate519(data.rollback, {
         instancePath: instancePath + "/rollback",
         parentData: data,
         parentDataProperty: "rollback",
         rootData
       })) {
-        vErrors = vErrors === null ? validate518.errors : vErrors.concat(validate518.errors);
+        vErrors = vErrors === null ? validate519.errors : vErrors.concat(validate519.errors);
         errors = vErrors.length;
       }
     }
     if (data.trainer !== undefined) {
-      if (!validate525(data.trainer, {
+      if (!validate526(data.trainer, {
         instancePath: instancePath + "/trainer",
         parentData: data,
         parentDataProperty: "trainer",
         rootData
       })) {
-        vErrors = vErrors === null ? validate525.errors : vErrors.concat(validate525.errors);
+        vErrors = vErrors === null ? validate526.errors : vErrors.concat(validate526.errors);
         errors = vErrors.length;
       }
     }
     if (data.sources !== undefined) {
-      if (!validate533(data.sources, {
+      if (!validate534(data.sources, {
         instancePath: instancePath + "/sources",
         parentData: data,
         parentDataProperty: "sources",
         rootData
       })) {
-        vErrors = vErrors === null ? validate533.errors : vErrors.concat(validate533.errors);
+        vErrors = vErrors === null ? validate534.errors : vErrors.concat(validate534.errors);
         errors = vErrors.length;
       }
     }
     if (data.checkpoint !== undefined) {
-      if (!validate543(data.checkpoint, {
+      if (!validate544(data.checkpoint, {
         instancePath: instancePath + "/checkpoint",
         parentData: data,
         parentDataProperty: "checkpoint",
         rootData
       })) {
-        vErrors = vErrors === null ? validate543.errors : vErrors.concat(validate543.errors);
+        vErrors = vErrors === null ? validate544.errors : vErrors.concat(validate544.errors);
         errors = vErrors.length;
       }
     }
     if (data.sparsity !== undefined) {
-      if (!validate548(data.sparsity, {
+      if (!validate549(data.sparsity, {
         instancePath: instancePath + "/sparsity",
         parentData: data,
         parentDataProperty: "sparsity",
         rootData
       })) {
-        vErrors = vErrors === null ? validate548.errors : vErrors.concat(validate548.errors);
+        vErrors = vErrors === null ? validate549.errors : vErrors.concat(validate549.errors);
         errors = vErrors.length;
       }
     }
     if (data.macs !== undefined) {
-      if (!validate558(data.macs, {
+      if (!validate559(data.macs, {
         instancePath: instancePath + "/macs",
         parentData: data,
         parentDataProperty: "macs",
         rootData
       })) {
-        vErrors = vErrors === null ? validate558.errors : vErrors.concat(validate558.errors);
+        vErrors = vErrors === null ? validate559.errors : vErrors.concat(validate559.errors);
         errors = vErrors.length;
       }
     }
     if (data.latency !== undefined) {
-      if (!validate566(data.latency, {
+      if (!validate567(data.latency, {
         instancePath: instancePath + "/latency",
         parentData: data,
         parentDataProperty: "latency",
         rootData
       })) {
-        vErrors = vErrors === null ? validate566.errors : vErrors.concat(validate566.errors);
+        vErrors = vErrors === null ? validate567.errors : vErrors.concat(validate567.errors);
         errors = vErrors.length;
       }
     }
     if (data.images !== undefined) {
-      if (!validate574(data.images, {
+      if (!validate575(data.images, {
         instancePath: instancePath + "/images",
         parentData: data,
         parentDataProperty: "images",
         rootData
       })) {
-        vErrors = vErrors === null ? validate574.errors : vErrors.concat(validate574.errors);
+        vErrors = vErrors === null ? validate575.errors : vErrors.concat(validate575.errors);
         errors = vErrors.length;
       }
     }
     if (data.fid !== undefined) {
-      if (!validate583(data.fid, {
+      if (!validate584(data.fid, {
         instancePath: instancePath + "/fid",
         parentData: data,
         parentDataProperty: "fid",
         rootData
       })) {
-        vErrors = vErrors === null ? validate583.errors : vErrors.concat(validate583.errors);
+        vErrors = vErrors === null ? validate584.errors : vErrors.concat(validate584.errors);
         errors = vErrors.length;
       }
     }
     if (data.model !== undefined) {
-      if (!validate610(data.model, {
+      if (!validate611(data.model, {
         instancePath: instancePath + "/model",
         parentData: data,
         parentDataProperty: "model",
         rootData
       })) {
-        vErrors = vErrors === null ? validate610.errors : vErrors.concat(validate610.errors);
+        vErrors = vErrors === null ? validate611.errors : vErrors.concat(validate611.errors);
         errors = vErrors.length;
       }
     }
   }
-  validate459.errors = vErrors;
+  validate460.errors = vErrors;
   return errors === 0;
 }
-function validate141(data, {
+function validate142(data, {
   instancePath = "",
   parentData,
   parentDataProperty,
@@ -17108,57 +17122,57 @@ function validate141(data, {
       errors++;
     }
     if (data.apiVersion !== undefined) {
-      if (!validate142(data.apiVersion, {
+      if (!validate143(data.apiVersion, {
         instancePath: instancePath + "/apiVersion",
         parentData: data,
         parentDataProperty: "apiVersion",
         rootData
       })) {
-        vErrors = vErrors === null ? validate142.errors : vErrors.concat(validate142.errors);
+        vErrors = vErrors === null ? validate143.errors : vErrors.concat(validate143.errors);
         errors = vErrors.length;
       }
     }
     if (data.kind !== undefined) {
-      if (!validate144(data.kind, {
+      if (!validate145(data.kind, {
         instancePath: instancePath + "/kind",
         parentData: data,
         parentDataProperty: "kind",
         rootData
       })) {
-        vErrors = vErrors === null ? validate144.errors : vErrors.concat(validate144.errors);
+        vErrors = vErrors === null ? validate145.errors : vErrors.concat(validate145.errors);
         errors = vErrors.length;
       }
     }
     if (data.metadata !== undefined) {
-      if (!validate146(data.metadata, {
+      if (!validate147(data.metadata, {
         instancePath: instancePath + "/metadata",
         parentData: data,
         parentDataProperty: "metadata",
         rootData
       })) {
-        vErrors = vErrors === null ? validate146.errors : vErrors.concat(validate146.errors);
+        vErrors = vErrors === null ? validate147.errors : vErrors.concat(validate147.errors);
         errors = vErrors.length;
       }
     }
     if (data.spec !== undefined) {
-      if (!validate150(data.spec, {
+      if (!validate151(data.spec, {
         instancePath: instancePath + "/spec",
         parentData: data,
         parentDataProperty: "spec",
         rootData
       })) {
-        vErrors = vErrors === null ? validate150.errors : vErrors.concat(validate150.errors);
+        vErrors = vErrors === null ? validate151.errors : vErrors.concat(validate151.errors);
         errors = vErrors.length;
       }
     }
     if (data.status !== undefined) {
-      if (!validate459(data.status, {
+      if (!validate460(data.status, {
         instancePath: instancePath + "/status",
         parentData: data,
         parentDataProperty: "status",
         rootData
       })) {
-        vErrors = vErrors === null ? validate459.errors : vErrors.concat(validate459.errors);
+        vErrors = vErrors === null ? validate460.errors : vErrors.concat(validate460.errors);
         errors = vErrors.length;
       }
     }
@@ -17178,6 +17192,6 @@ function validate141(data, {
     }
     errors++;
   }
-  validate141.errors = vErrors;
+  validate142.errors = vErrors;
   return errors === 0;
 }

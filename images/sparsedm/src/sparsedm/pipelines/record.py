@@ -46,12 +46,14 @@ _STREAM = 1
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be recorded: `calls` of each trajectory, one trajectory of each prompt."""
+    """What is to be recorded: `calls` of each trajectory, one trajectory of each prompt. Those before `first`
+    are recorded elsewhere: none shares a seed with them."""
 
     prompts: Sequence[str]
     drawing: Drawing
     calls: int
     seed: int
+    first: int = 0
 
     def settings(self, folder: PipelineFolder, sha256: str, dtype: torch.dtype) -> dict[str, Any]:
         return {
@@ -66,7 +68,11 @@ class Order:
             "promptsDigest": json_digest({"prompts": list(self.prompts)}),
             "callsPerTrajectory": self.calls,
             "seed": self.seed,
+            **({"first": self.first} if self.first else {}),
         }
+
+    def seeds(self) -> list[int]:
+        return image_seeds(self.seed, _STREAM, self.first + len(self.prompts))[self.first :]
 
 
 @dataclass(frozen=True)
@@ -118,11 +124,11 @@ class Hook:
         def before(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             if wanted is None or self.count in wanted:
                 # Kept before the call, which may change them in place.
-                self._arguments = _on_cpu(self._named(args, kwargs))
+                self._arguments = _copied(self._named(args, kwargs))
 
         def after(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
             if wanted is None or self.count in wanted:
-                kept.append((self.count, self._arguments, _on_cpu(first_output(output))))
+                kept.append((self.count, self._arguments, _copied(first_output(output))))
             self.count += 1
 
         hooks = [
@@ -154,7 +160,8 @@ def first_output(output: Any) -> Any:
 class Recorder:
     """`say` is told the size before the work starts. `on_trajectory` is called after each, with the number
     of calls that it took; what it raises ends the recording, which goes on at the first shard that is not
-    whole."""
+    whole. Where there is a `student` it draws the trajectories, and kept is what the dense denoiser returns
+    on its calls."""
 
     def __init__(
         self,
@@ -167,14 +174,16 @@ class Recorder:
         staging: Path | None = None,
         say: Callable[[str], None] = lambda sentence: None,
         on_trajectory: Callable[[int], None] = lambda calls: None,
+        student: nn.Module | None = None,
     ) -> None:
         self.order, self.out, self.staging = order, out, staging
         self.say, self.on_trajectory = say, on_trajectory
         self.settings = order.settings(folder, sha256, dtype)
-        self.pipeline = folder.open(dtype, device)
+        self.pipeline = folder.open(dtype, device, None if student is None else student.to(dtype))
         check_callable(self.pipeline, order.drawing)
         self.hook = Hook(getattr(self.pipeline, folder.denoiser))
-        self.seeds = image_seeds(order.seed, _STREAM, len(order.prompts))
+        self.seeds, self.device = order.seeds(), device
+        self._dense = None if student is None else folder.load_denoiser()[0].to(device, dtype).eval()
 
     def run(self) -> dict[str, Any]:
         """Returns what recording.json holds. Raises InputError where the folder has another recording, an
@@ -221,7 +230,7 @@ class Recorder:
     def chosen(self, trajectory: int, calls: int) -> list[int]:
         """Numbers of the calls that are kept: one, by chance, of each of equal spans of the trajectory."""
         spans = min(self.order.calls, calls)
-        draws = np.random.default_rng([self.order.seed, trajectory]).random(spans)
+        draws = np.random.default_rng([self.order.seed, self.order.first + trajectory]).random(spans)
         return [int((span + draw) * calls / spans) for span, draw in enumerate(draws)]
 
     def _check_room(self, size: Size, count: int) -> None:
@@ -267,12 +276,19 @@ class Recorder:
         )
         with self.hook.attached(wanted) as kept, torch.no_grad():
             images = called(self.pipeline, arguments, "pil" if picture else "latent")
+            if self._dense is not None:
+                kept = [(place, told, self._answer(told)) for place, told, _ in kept]
         if picture:
             check_size(self.pipeline, images[0].size, order.drawing)
             data = io.BytesIO()
             images[0].save(data, "PNG")
             self._write(self.out / IMAGES_FOLDER / f"{number:05d}.png", data.getvalue())
         return kept, self.hook.count
+
+    def _answer(self, arguments: dict[str, Any]) -> Any:
+        """Of the dense denoiser."""
+        assert self._dense is not None
+        return _copied(first_output(self._dense(**_copied(arguments, self.device))))
 
     def _packed(
         self, trajectory: int, kept: Sequence[tuple[int, dict[str, Any], Any]]
@@ -318,14 +334,14 @@ def digest_of(tensor: Tensor) -> str:
     return digest.hexdigest()[:32]
 
 
-def _on_cpu(value: Any) -> Any:
-    """Copies of all tensors."""
+def _copied(value: Any, device: torch.device | str = "cpu") -> Any:
+    """With copies of all tensors."""
     if isinstance(value, Tensor):
-        return value.detach().to("cpu", copy=True).contiguous()
+        return value.detach().to(device, copy=True).contiguous()
     if isinstance(value, dict):
-        return {name: _on_cpu(part) for name, part in value.items()}
+        return {name: _copied(part, device) for name, part in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(_on_cpu(part) for part in value)
+        return type(value)(_copied(part, device) for part in value)
     return value
 
 

@@ -18,7 +18,14 @@ from sparsedm.sparsity.layers import prunable_layers
 from sparsedm.training.config import TrainConfig
 from sparsedm.training.describe import layer_table, macs_lines, skipped_lines, stages_of
 from sparsedm.training.optimizer import state_bytes
-from sparsedm.training.pipeline import drawing_of, order_of, prompts_of, recording_of, select_layers_of
+from sparsedm.training.pipeline import (
+    drawing_of,
+    order_of,
+    prompts_of,
+    recording_of,
+    refresh_order,
+    select_layers_of,
+)
 from sparsedm.uris import resolve_uri
 
 PARAMETER_BYTES = 12
@@ -51,6 +58,7 @@ def describe_pipeline(config: TrainConfig) -> str:
         f"Of a call as it is recorded, with {call.rows} predictions:\n{macs_lines(macs)}",
         _memory(network, selection.selected, config),
         disk,
+        *_refresh(network, folder, config, prompts),
         stages_of(config, {name: shapes[name][1] for name in selection.selected}),
         f"Then dense and sparse draw {config.evaluation.samples} images each, after {len(measured):,} "
         f"prompts, in {config.evaluation.steps} steps.{_clip(config)}",
@@ -70,6 +78,26 @@ def _call(
     recorder = Recorder(folder, order, place, DTYPES[config.training.precision], pick_device(), "")
     size, call = recorder.first()
     return call, size.sentence(len(prompts), order.calls)
+
+
+def _refresh(
+    network: nn.Module, folder: PipelineFolder, config: TrainConfig, prompts: list[str]
+) -> list[str]:
+    every = config.training.refresh_steps
+    if not every:
+        return []
+    order = refresh_order(config, prompts, drawing_of(config), 0)
+    bytes_each = DTYPES[config.training.precision].itemsize
+    denoisers = 2 * bytes_each * sum(parameter.numel() for parameter in network.parameters())
+    others = sum((folder.path / name).stat().st_size for name in folder.other_files())
+    count = len(order.prompts)
+    drawn = f"{count:,} trajectories" if count > 1 else "a trajectory"
+    return [
+        f"Every {every:,} steps the sparse pipeline draws {drawn}, whose states the dense denoiser answers: "
+        "each second batch is of those. Meanwhile one device holds beside the training both denoisers in "
+        f"{config.training.precision}, {denoisers / 2**20:,.0f} MiB, and the other parts of the pipeline, "
+        f"about {others / 2**20:,.0f} MiB."
+    ]
 
 
 def _clip(config: TrainConfig) -> str:

@@ -309,6 +309,7 @@ class Finetune:
         for step in range(state.step, self.total_steps):
             began = time.monotonic()
             stage = schedule.stage_at(step)
+            self._prepare(step)
             self._move_masks(step, stage)
             loss, stops = self.learner.step(step, self._learning_rate(step), schedule.moved(step))
             state.after_step(loss, stage.number)
@@ -573,6 +574,9 @@ class Finetune:
             x0.to(self.device), labels, self.model_config, generator, self.dataset.nothing,
             whole=size, first=share.start,
         )  # fmt: skip
+
+    def _prepare(self, step: int) -> None:
+        """Called before each step, by all processes."""
 
     def _move_masks(self, step: int, stage: Stage) -> None:
         """Before a step: recomputes masks that are due, and freezes them at the end."""

@@ -7,9 +7,10 @@ and its autoencoder do is in the recording.
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,18 @@ from sparsedm.uris import resolve_uri
 
 RECORDING_FOLDER = "recording"
 """In the output, where the run records itself."""
+REFRESH = "refresh-"
+"""Folders in it, named after the step."""
 SHEET_IMAGES = 10
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """What the student's own states gave at a step."""
+
+    made_at: int
+    recording: Recording
+    order: BatchOrder
 
 
 def drawing_of(config: TrainConfig) -> Drawing:
@@ -76,6 +88,15 @@ def recording_of(config: TrainConfig, output: Path) -> Path:
 
 def order_of(config: TrainConfig, prompts: list[str], drawing: Drawing) -> Order:
     return Order(prompts, drawing, config.dataset.calls_per_trajectory, config.training.seed)
+
+
+def refresh_order(config: TrainConfig, prompts: list[str], drawing: Drawing, number: int) -> Order:
+    """Of refresh `number`, from 0 on: the next of the prompts in turn, as many trajectories as half of the
+    batches up to the next refresh hold, or all prompts where those are fewer."""
+    training, calls = config.training, config.dataset.calls_per_trajectory
+    count = min(len(prompts), -(-training.refresh_steps * training.images_per_step // (2 * calls)))
+    chosen = [prompts[(number * count + i) % len(prompts)] for i in range(count)]
+    return Order(chosen, drawing, calls, training.seed, len(prompts) + number * count)
 
 
 def select_layers_of(
@@ -164,7 +185,10 @@ class PipelineFinetune(Finetune):
 
         def made() -> None:
             if self.config.dataset.format == "prompts" and not (path / INDEX_FILE).exists():
-                self._record(path)
+                order = order_of(self.config, self.prompts, self.drawing)
+                self.progress.evaluation.planned += self._work_of(order)
+                self._record(path, order)
+                self.progress.enter("loading")
 
         self.processes.on_rank_zero(made)
         recording = Recording(path)
@@ -176,11 +200,13 @@ class PipelineFinetune(Finetune):
         )
         return recording
 
-    def _record(self, path: Path) -> None:
+    def _work_of(self, order: Order) -> int:
+        """Forward passes."""
+        return len(order.prompts) * self.drawing.steps * self.plan.passes_of_a_step
+
+    def _record(self, path: Path, order: Order, student: nn.Module | None = None) -> None:
         config, began = self.config, time.monotonic()
-        order = order_of(config, self.prompts, self.drawing)
         pace = self.progress.evaluation
-        pace.planned += len(self.prompts) * self.drawing.steps * self.plan.passes_of_a_step
 
         def on_trajectory(calls: int) -> None:
             nonlocal began
@@ -205,8 +231,8 @@ class PipelineFinetune(Finetune):
             self._staging,
             self.console.say,
             on_trajectory,
+            student,
         ).run()
-        self.progress.enter("loading")
 
     def _check_recording(self, recording: Recording) -> None:
         """Raises InputError where it is of another denoiser."""
@@ -248,6 +274,9 @@ class PipelineFinetune(Finetune):
             # The reference is drawn as what is measured is.
             self.progress.reference.planned += 0 if self.reference_cache.exists() else self.plan.passes()
         self.order = BatchOrder(self.recording.groups, training.images_per_step, training.seed)
+        self.refreshed: Refreshed | None = None
+        if self._refreshes:
+            self.progress.evaluation.planned += self._refreshes * self._work_of(self._refresh_order(0))
         self.model_config = PipelineConfig.of(self.folder, self.evaluator.image_size, self.drawing)
 
     def begin(self) -> None:
@@ -275,7 +304,64 @@ class PipelineFinetune(Finetune):
     def _batch(self, step: int, generator: torch.Generator) -> RecordedBatch:
         """This process's share of the step's calls. Nothing is drawn: they are as they were recorded."""
         share = self.processes.shard(self.config.training.images_per_step)
-        return RecordedBatch(self.recording, self.order.batch(step)[share], self.joins, self.device)
+        recording, order = self.recording, self.order
+        if self.refreshed is not None and step % 2:
+            recording, order = self.refreshed.recording, self.refreshed.order
+        return RecordedBatch(recording, order.batch(step)[share], self.joins, self.device)
+
+    def resume(self) -> None:
+        super().resume()
+        if (every := self.config.training.refresh_steps) and (step := self.state.step):
+            # The last refresh before this step is opened again, and the earlier ones are not.
+            earlier = max(0, step // every - 1) if step < self.total_steps else self._refreshes
+            self.progress.evaluation.skip(earlier * self._work_of(self._refresh_order(0)))
+
+    @property
+    def _refreshes(self) -> int:
+        """In the whole run."""
+        every = self.config.training.refresh_steps
+        return max(0, self.total_steps - 1) // every if every else 0
+
+    def _refresh_order(self, number: int) -> Order:
+        return refresh_order(self.config, self.prompts, self.drawing, number)
+
+    def _prepare(self, step: int) -> None:
+        """Every training.refreshSteps, the states that the sparse pipeline comes to by itself are recorded
+        with what the dense denoiser answers there: each second batch is of those."""
+        every = self.config.training.refresh_steps
+        made_at = step // every * every if every else 0
+        if made_at and (self.refreshed is None or self.refreshed.made_at != made_at):
+            self._refresh(step, made_at)
+
+    def _refresh(self, step: int, made_at: int) -> None:
+        path = self.output / RECORDING_FOLDER / f"{REFRESH}{made_at:08d}"
+        order = self._refresh_order(made_at // self.config.training.refresh_steps - 1)
+        if self.processes.broadcast((path / INDEX_FILE).exists()):
+            self.progress.evaluation.skip(self._work_of(order))
+        elif step == made_at:
+            weights = self._sparse_weights()
+            self.processes.on_rank_zero(lambda: self._record(path, order, self._model_of(weights)))
+            self.progress.enter("training")
+        else:
+            raise InputError(
+                "DatasetUnreadable",
+                f"{path}, which was recorded at step {made_at}, is missing, and this run goes on at step "
+                f"{step}: put it back, or empty output.uri and train again.",
+            )
+        recording = Recording(path)
+        recording.check_digests()
+        training = self.config.training
+        batches = BatchOrder(recording.groups, training.images_per_step, training.seed)
+        self.refreshed = Refreshed(made_at, recording, batches)
+        self.processes.on_rank_zero(self._remove_refreshes)
+
+    def _remove_refreshes(self) -> None:
+        """Those that no checkpoint goes on with."""
+        every = self.config.training.refresh_steps
+        oldest = min([*self.store.steps(), self.state.step]) // every * every
+        for path in (self.output / RECORDING_FOLDER).glob(f"{REFRESH}*"):
+            if int(path.name.removeprefix(REFRESH)) < oldest:
+                shutil.rmtree(path)
 
     @property
     def calibrated_on(self) -> int:

@@ -446,6 +446,10 @@ export interface ISparseFinetune {
        */
       "optimizer"?: "adamw" | "adafactor";
       /**
+       * Of a pipeline: after every so many steps the sparse pipeline as it is then draws trajectories, and what the dense denoiser answers to its calls is recorded; every second batch is of those until the next time. Against drift from states that only the dense pipeline comes to. Takes the whole pipeline and both denoisers in the memory of one device meanwhile. 0 is never.
+       */
+      "refreshSteps"?: number;
+      /**
        * Learning rate of the optimizer after the warm-up. A decimal string.
        */
       "learningRate"?: string;

@@ -52,7 +52,7 @@ def parse_config(value: Any) -> TrainConfig:
     if model.initialization == "random":
         check_random(problems, model, sparsity, dataset)
     check_teacher(problems, model, sparsity)
-    check_pipeline(problems, model, dataset, sparsity, evaluation)
+    check_pipeline(problems, model, dataset, sparsity, training, evaluation)
     if model.text_encoder_uri is not None and dataset.format not in CAPTIONED_FORMATS:
         problems.add(
             "model.textEncoderUri",

@@ -254,10 +254,15 @@ def read_training(r: Reader) -> TrainingSpec:
         compile=r.boolean("compile", False),
         sharding=r.choice("sharding", SHARDINGS, "none"),
         optimizer=r.choice("optimizer", OPTIMIZERS, "adamw"),
+        refresh_steps=r.integer("refreshSteps", 0, 0, 100_000_000),
     )
     if spec.compile and spec.sharding == "fsdp":
         r.complain(
             "compile", "must be absent with training.sharding fsdp: what gathers a block is not compiled."
+        )
+    if spec.refresh_steps >= steps:
+        r.complain(
+            "refreshSteps", f"must be less than training.steps, which is {steps}: nothing is refreshed else."
         )
     if spec.optimizer == "adafactor":
         if spec.betas != (0.9, 0.99):

@@ -140,6 +140,7 @@ def check_pipeline(
     model: ModelSpec,
     dataset: DatasetSpec,
     sparsity: SparsitySpec,
+    training: TrainingSpec,
     evaluation: EvaluationSpec,
 ) -> None:
     """A pipeline is trained on what its denoiser is called with, and so takes none of what makes batches of
@@ -152,6 +153,11 @@ def check_pipeline(
                 f"must be absent unless model.architecture is {PIPELINE}: other models have no prompts.",
             )
         places = {"dataset.format": dataset.format, "evaluation.dataset.format": held_out and held_out.format}
+        if training.refresh_steps:
+            problems.add(
+                "training.refreshSteps",
+                f"must be absent unless model.architecture is {PIPELINE}: nothing is recorded.",
+            )
         for place in (place for place, format in places.items() if format in PIPELINE_FORMATS):
             problems.add(
                 place,
@@ -164,6 +170,12 @@ def check_pipeline(
     why = f"when model.architecture is {PIPELINE}"
     if dataset.format not in PIPELINE_FORMATS:
         problems.add("dataset.format", f"must be {formats} {why}, not {dataset.format}.")
+    if dataset.format == "recording" and training.refresh_steps:
+        problems.add(
+            "training.refreshSteps",
+            "must be absent when dataset.format is recording, which names no prompts to draw after: write "
+            "dataset.format: prompts.",
+        )
     if dataset.format == "recording" and held_out is None:
         problems.add(
             "evaluation.dataset",

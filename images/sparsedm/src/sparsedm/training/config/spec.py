@@ -172,6 +172,8 @@ class TrainingSpec:
     compile: bool
     sharding: str = "none"
     optimizer: str = "adamw"
+    refresh_steps: int = 0
+    """Of pipelines: steps after which the student's own states are recorded; 0 is never."""
 
     @property
     def images_per_step(self) -> int:
