@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 import torch
+from torch import Tensor
 
 from sparsedm.runtime.processes import ProcessGroup
 from sparsedm.sparsity.calibration import Sample, judged, moments_of
@@ -36,12 +37,15 @@ def calibrate(
     for name, moments in moments_of(state.student, layers.modules, criterion, samples):
         key = f"{name}.weight"
         whole = held.whole(key, weights[name].detach())
-        found = None
+        found: list[Tensor | None] = []
         if processes.is_rank_zero:
-            found = judged(criterion, layers.modules[name], whole.to(moments.device), moments, pattern)
+            made = judged(criterion, layers.modules[name], whole.to(moments.device), moments, pattern)
+            # Another process's GPU has another number.
+            found = [None if one is None else one.cpu() for one in made]
         factors, start = processes.broadcast(found)
-        layers.ranking.factors[name] = held.own(owner_of(name, factors), factors)
+        assert factors is not None
+        layers.ranking.factors[name] = held.own(owner_of(name, factors), factors).to(moments.device)
         if start is not None:
-            own = held.own(key, start).to(weights[name].device)
+            own = held.own(key, start)
             weights[name].copy_(own)
             state.ema.weights[key].copy_(own)

@@ -157,7 +157,8 @@ def stages_of(config: TrainConfig, inputs: Mapping[str, int]) -> str:
     """`inputs` are the input dimensions of the masked layers."""
     steps = config.training.steps
     if not METHODS[config.sparsity.method].trains:
-        return f"No training: the dense model is masked once with {config.sparsity.pattern}."
+        masks = mask_rhythm(config)
+        return f"No training: the dense model is masked once with {config.sparsity.pattern}. Masks: {masks}."
     if not METHODS[config.sparsity.method].masks:
         if config.model.initialization == "random":
             return f"Training from random weights, of seed {config.training.seed}, for {steps} steps."

@@ -77,7 +77,11 @@ def prompts_of(config: TrainConfig) -> tuple[list[str], list[str]]:
         measured = read_prompts(resolve_uri(held_out.uri), "evaluation.dataset.uri")
     else:
         recorded, measured = hold_out(recorded, "dataset.uri")
-    return recorded[: dataset.samples], measured
+    if METHODS[config.sparsity.method].trains:
+        return recorded[: dataset.samples], measured
+    # One call tells which layers there are to mask, and calibration takes no more than it was asked for.
+    calls = max(1, config.sparsity.calibration_samples)
+    return recorded[: min(dataset.samples, -(-calls // dataset.calls_per_trajectory))], measured
 
 
 def recording_of(config: TrainConfig, output: Path) -> Path:
@@ -148,10 +152,6 @@ class PipelineFinetune(Finetune):
                 f"{wanted}: correct the sha256 or fetch the file again.",
             )
         self.prompts, self.measured_prompts = prompts_of(config)
-        if not self.method.trains:
-            # One call tells which layers there are to mask.
-            calls = max(1, config.sparsity.calibration_samples)
-            self.prompts = self.prompts[: -(-calls // config.dataset.calls_per_trajectory)]
         place = recording_of(config, self.output)
         if config.dataset.format == "recording":
             self._draw_as(Recording(place))

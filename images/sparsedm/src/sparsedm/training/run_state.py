@@ -168,7 +168,7 @@ class RunState:
         masks = {k: self.held.own(f"{k}.weight", v) for k, v in groups.get("mask", {}).items()}
         self.layers.restore(masks, state["masks"])
         for name, factors in groups.get("factors", {}).items():
-            self.factors[name] = self.held.own(owner_of(name, factors), factors)
+            self.factors[name] = self.held.own(owner_of(name, factors), factors).to(self.noise.device)
         self.scaler.load_state_dict(state["scaler"])
         self.step = state["step"]
         self._restore_noise(groups["random"]["noise"], state["device"])
