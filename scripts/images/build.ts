@@ -2,7 +2,7 @@
 import path from 'node:path';
 import type { Report } from '../../test/cluster/index';
 import { withLock } from '../../test/cluster/lock';
-import { buildah, openBuildah, storeDir } from './buildah';
+import { buildah, openBuildah, removeLeftovers, storeDir } from './buildah';
 import { inputsDigest } from './digest';
 import { openDocker } from './docker';
 import type { Bases, Engine } from './engine';
@@ -120,7 +120,26 @@ async function buildAll(build: Build, names: readonly ImageName[]): Promise<Omit
     names.includes('operator') ? buildOperator(build) : undefined,
     names.some(isPython) ? buildPython(build, names.filter(isPython)) : undefined,
   ]);
+  if (build.engine.name === 'buildah') await removeOld();
   return { images: [...(operator ? [operator] : []), ...(python?.images ?? [])], runtime: python?.runtime };
+}
+
+/** How many images of one name stay: those that other clones of this project have just built are among them. */
+const KEPT = 4;
+/** A load writes temporary files too, beside a build of another clone. */
+const DAY_MS = 24 * 3600 * 1000;
+
+/** Images of earlier sources, and what builds left that were killed. */
+async function removeOld(): Promise<void> {
+  const listed = await buildah(['images', '--format', '{{.Name}}:{{.Tag}}']); // the newest first
+  const old = imageNames.flatMap((name) =>
+    listed
+      .split('\n')
+      .filter((ref) => ref.startsWith(fullRef(name, '')))
+      .slice(KEPT),
+  );
+  if (old.length > 0) await buildah(['rmi', '--force', ...old]);
+  await removeLeftovers(DAY_MS);
 }
 
 /** Builds what changed since the last time and returns references that name exactly this content. */

@@ -1,6 +1,6 @@
 /** Buildah, with a store of its own in the cache: it touches no other images, and leaves nothing mounted. */
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, readdir, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import path from 'node:path';
 import { ClusterError, cacheDir } from '../../test/cluster/index';
@@ -14,6 +14,8 @@ const wanted: readonly PackageName[] = ['buildah', 'mmdebstrap', 'debian-archive
 
 export const storeDir = () => path.join(cacheDir(), 'images');
 const temporaryDir = () => path.join(storeDir(), 'tmp');
+/** Where buildah keeps the cache mounts of Dockerfiles, below its temporary folder. */
+const cacheMounts = 'buildah-cache';
 
 /** Environment of every call: which store, no container runtime needed, temporary files beside the store. */
 export function buildahEnv(): Record<string, string> {
@@ -55,19 +57,30 @@ async function installBuildah(report: (line: string) => void): Promise<void> {
 
 /**
  * The image build shares this machine's uv cache, so that gigabytes are neither fetched nor kept twice.
- * Buildah keeps the cache mount of the Dockerfile, /var/cache/uv, under its temporary folder.
+ * The Dockerfile mounts it at /var/cache/uv.
  */
 async function shareUvCache(): Promise<void> {
   const ours =
     process.env['UV_CACHE_DIR'] ??
     path.join(process.env['XDG_CACHE_HOME'] || path.join(homedir(), '.cache'), 'uv');
-  const mounted = path.join(temporaryDir(), 'buildah-cache', 'var', 'cache', 'uv');
+  const mounted = path.join(temporaryDir(), cacheMounts, 'var', 'cache', 'uv');
   await mkdir(ours, { recursive: true });
   await mkdir(path.dirname(mounted), { recursive: true });
   // A correct link stays: another build may be using it.
   if ((await readlink(mounted).catch(() => undefined)) === ours) return;
   await rm(mounted, { recursive: true, force: true });
   await symlink(ours, mounted);
+}
+
+/** Removes the containers and temporary files of builds that were killed. No other build may be under way. */
+export async function removeLeftovers(olderThanMs: number): Promise<void> {
+  await buildah(['rm', '--all']);
+  for (const name of await readdir(temporaryDir())) {
+    if (name === cacheMounts) continue;
+    const file = path.join(temporaryDir(), name);
+    const { mtimeMs } = await stat(file).catch(() => ({ mtimeMs: Infinity })); // gone by now
+    if (Date.now() - mtimeMs > olderThanMs) await rm(file, { recursive: true, force: true });
+  }
 }
 
 /** Certificates that this machine trusts, for the registries it reaches; mounted, so that no layer holds them. */
