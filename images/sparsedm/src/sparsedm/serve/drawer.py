@@ -186,9 +186,12 @@ class Drawer(ABC):
         smaller = self.buckets[:-1]
         for done, images in enumerate(smaller, 1):
             self._batch(images, steps=1)
-            seconds[images] = self._batch(images, MEASURED_STEPS) / MEASURED_STEPS
+            seconds[images] = self._step_seconds(images)
             loading.part(done, len(smaller))
         return seconds
+
+    def _step_seconds(self, images: int) -> float:
+        return self._batch(images, MEASURED_STEPS) / MEASURED_STEPS
 
     def fall_back(self, reason: str) -> Measured:
         """Dense products from here on, of the same masked weights. Call it after `warm_up`."""

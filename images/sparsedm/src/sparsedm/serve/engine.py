@@ -36,6 +36,7 @@ from sparsedm.serve.kernels import ROWS
 from sparsedm.serve.loading import Loading
 from sparsedm.serve.prompts import ClassNames, Condition, Guidance, Texts
 from sparsedm.serve.spoilt import Spoilt
+from sparsedm.serve.threads import Threads
 
 log = logging.getLogger("sparsedm.serve")
 
@@ -61,6 +62,8 @@ class Engine(Drawer):
         self.guidable, self.tokens = self.config.guidable, self.config.tokens
         self.guidance = spec.guidance
         self._canary = canary
+        # With one shape an image depends on nothing that was measured.
+        self._threads = Threads(fixed=spec.deterministic or device.type != "cpu")
         self.components = components or Components()
         decode = self.components.autoencoder
         self._text = lru_cache(TEXTS_KEPT)(self._encode)
@@ -193,8 +196,11 @@ class Engine(Drawer):
 
     def _advance(self, rows: Sequence[Row]) -> None:
         padding = self._bucket(len(rows)) - len(rows)
-        with watched(self.device), torch.inference_mode():
+        with watched(self.device), torch.inference_mode(), self._threads.of(len(rows)):
             advance(self._network, self.config, rows, padding, apart=self.spec.deterministic)
+
+    def _step_seconds(self, images: int) -> float:
+        return self._threads.choose(images, lambda: super(Engine, self)._step_seconds(images))
 
     def preview(self, row: Row) -> np.ndarray | None:
         with watched(self.device), torch.inference_mode():
