@@ -86,7 +86,10 @@ def test_what_is_wrong_in_a_file_is_told_sentence_by_sentence(
         ),
         ({"schedule": {"freezeMaskPercent": 0}}, "Masks: magnitude, every step. The mask is never frozen."),
         ({"method": "dense"}, "Training without masks for 300 steps, as a control."),
-        ({"method": "masked-dense"}, "masked once with 2:4. Masks: magnitude, once for each pattern."),
+        (
+            {"method": "masked-dense"},
+            "No training: the dense model is masked once with 2:4. Masks: magnitude, once for each pattern.",
+        ),
         ({"schedule": {"family": "doubling"}}, "1 31:32 0 7"),
     ],
 )
