@@ -1,14 +1,15 @@
 /**
- * `npm run models -- --work DIR`: makes two text-to-image models of emoji, from the packages' pictures to the artifact
- * in DIR/models/emoji-text and the pipeline of diffusers in DIR/models/emoji-pipeline. Call it again after an
- * interruption: each training goes on from its last checkpoint.
+ * `npm run models -- --work DIR`: makes models of emoji from the packages' pictures. Two draw after texts: the artifact
+ * in DIR/models/emoji-text and the pipeline of diffusers in DIR/models/emoji-pipeline. One draws styles and categories:
+ * DIR/models/emoji-classes, with what a study of it needs in DIR/emoji-classes. Call it again after an interruption:
+ * each training goes on from its last checkpoint.
  */
 import { createHash } from 'node:crypto';
 import { spawnSync } from 'node:child_process';
 import { cp, mkdir, readFile, rm } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { runPython } from './python';
 
 /** Food that is known by its shape and colour, in all three styles. */
@@ -64,15 +65,35 @@ async function sparsedm(...args: string[]): Promise<void> {
   if (process.exitCode) process.exit();
 }
 
-async function run({ work }: { work: string }): Promise<void> {
+/** Draws the images with `choice`, unless they are there; returns the folder of those to train on. */
+async function drawn(folder: string, ...choice: string[]): Promise<string> {
+  if (!existsSync(path.join(folder, 'ATTRIBUTION.md'))) {
+    await rm(folder, { recursive: true, force: true });
+    command(process.execPath, ['--import', 'tsx', 'scripts/emoji.ts', '--out', folder, ...choice]);
+  }
+  return path.join(folder, 'train');
+}
+
+/** The class-conditional model, and beside its images what `sparsedm study --weights` reads. */
+async function makeClasses(work: string): Promise<void> {
+  const [home, model] = [path.join(work, 'emoji-classes'), path.join(work, 'models', 'emoji-classes')];
+  await mkdir(home, { recursive: true });
+  const images = await drawn(path.join(home, 'images'));
+  const extractor = path.join(home, 'emoji-extractor.safetensors');
+  if (!existsSync(path.join(home, 'emoji-extractor.json'))) {
+    const data = ['--data', images, '--test-data', path.join(home, 'images', 'test')];
+    const settings = ['--channels', '3', '--epochs', '20', '--name', 'emoji-cnn', '--out', extractor];
+    await sparsedm('train-extractor', '--dataset', 'image-folder', ...data, ...settings);
+  }
+  await sparsedm('train', '--config', 'docs/examples/emoji-classes.yaml');
+  await cp(path.join(home, 'images', 'ATTRIBUTION.md'), path.join(model, 'ATTRIBUTION.md'));
+  await sparsedm('export', model, '--out', path.join(home, 'emoji-uvit-small.safetensors'));
+}
+
+async function makeText(work: string): Promise<void> {
   const at = (...parts: string[]) => path.join(work, ...parts);
   await mkdir(at('emoji'), { recursive: true });
-  const images = at('images', 'train');
-  if (!existsSync(at('images', 'ATTRIBUTION.md'))) {
-    await rm(at('images'), { recursive: true, force: true });
-    const choice = ['--hold-out', 'pairs', '--names', names.join(',')];
-    command(process.execPath, ['--import', 'tsx', 'scripts/emoji.ts', '--out', at('images'), ...choice]);
-  }
+  const images = await drawn(at('images'), '--hold-out', 'pairs', '--names', names.join(','));
   const [vae, clip] = [at('emoji', 'vae'), at('emoji', 'clip')];
   await sparsedm('train-autoencoder', '--data', images, '--out', vae);
   await sparsedm('train-text-encoder', '--data', images, '--merges', await fetchMerges(work), '--out', clip);
@@ -85,7 +106,6 @@ async function run({ work }: { work: string }): Promise<void> {
     const encoders = ['--autoencoder', vae, '--text-encoder', clip];
     await sparsedm('encode', 'emoji-features', images, at('emoji', 'features'), ...encoders);
   }
-  process.env.SPARSEDM_MOUNTS = path.resolve(work);
   await sparsedm('train', '--config', 'docs/examples/emoji-text.yaml');
   const parts = ['--data', images, '--autoencoder', vae, '--text-encoder', clip];
   await sparsedm('train-pipeline', ...parts, '--out', at('models', 'emoji-pipeline'));
@@ -93,9 +113,22 @@ async function run({ work }: { work: string }): Promise<void> {
     await cp(at('images', 'ATTRIBUTION.md'), at('models', model, 'ATTRIBUTION.md'));
 }
 
+const parts = { 'emoji-text': makeText, 'emoji-classes': makeClasses };
+type Part = keyof typeof parts;
+
+async function run({ work, only }: { work: string; only?: Part }): Promise<void> {
+  process.env.SPARSEDM_MOUNTS = path.resolve(work);
+  for (const part of only ? [only] : (Object.keys(parts) as Part[])) await parts[part](work);
+}
+
 const program = new Command('npm run models --')
-  .description('Makes two text-to-image models of emoji. Interrupted, it goes on when it is called again.')
+  .description('Makes models of emoji. Interrupted, it goes on when it is called again.')
   .requiredOption('--work <dir>', 'folder for images, checkpoints and features')
+  .addOption(
+    new Option('--only <part>', 'the models that draw after texts, or the one of classes').choices(
+      Object.keys(parts),
+    ),
+  )
   .action(run);
 
 await program.parseAsync().catch((error: unknown) => {

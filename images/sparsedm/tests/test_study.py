@@ -17,13 +17,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from safetensors.torch import save_file
 
 from sparsedm.cli import main
 from sparsedm.data import open_dataset
 from sparsedm.errors import ConfigError, InputError
+from sparsedm.measure.extractor import Classifier
 from sparsedm.measure.frechet import FrechetStats
 from sparsedm.measure.macs import bare_model, count_macs
-from sparsedm.models import PRESETS, WEIGHTS_DIR, build_model, load_weights
+from sparsedm.models import CLASSES, PRESETS, WEIGHTS_DIR, build_model, load_weights
 from sparsedm.runtime.device import device_name
 from sparsedm.runtime.stop import StopSignal
 from sparsedm.sparsity.layers import select_layers
@@ -37,7 +40,6 @@ from sparsedm.study.rows import (
     BUDGETS,
     BY_NAME,
     DENSE_STEPS,
-    DENSE_WIDTH,
     EQUAL_WIDTHS,
     HALF_WIDTH,
     PATTERNS,
@@ -45,6 +47,7 @@ from sparsedm.study.rows import (
     ROWS,
 )
 from sparsedm.study.settings import Settings
+from sparsedm.study.subjects import EMOJI, FASHION_MNIST, Subject
 from sparsedm.training.config import TrainConfig, parse_config
 from sparsedm.training.plan import schedule_of
 
@@ -135,12 +138,14 @@ def test_names_of_rows_and_files_belong_to_one_experiment() -> None:
     assert len({one.stem for one in EXPERIMENTS.values()}) == len(EXPERIMENTS)
 
 
-def test_half_size_is_the_width_whose_macs_are_closest_to_those_of_2_of_4() -> None:
-    dense, pattern = PRESETS[PRESET], Pattern(2, 4)
+@pytest.mark.parametrize("subject", [FASHION_MNIST, EMOJI], ids=lambda one: one.preset)
+def test_half_size_is_the_width_whose_macs_are_closest_to_those_of_2_of_4(subject: Subject) -> None:
+    dense, pattern = PRESETS[subject.preset], Pattern(2, 4)
+    assert dense.width == subject.width
     want = count_macs(dense, select_layers(bare_model(dense), pattern).selected, pattern).sparse
     widths = range(dense.heads, dense.width + 1, dense.heads)
     off = {w: abs(count_macs(dataclasses.replace(dense, width=w)).dense - want) for w in widths}
-    assert min(off, key=off.__getitem__) == HALF_WIDTH
+    assert min(off, key=off.__getitem__) == subject.half_width
 
 
 @pytest.mark.parametrize(("pattern", "width"), EQUAL_WIDTHS.items())
@@ -152,7 +157,6 @@ def test_widths_of_the_frontier_come_closest_to_a_patterns_macs_with_attention(
     widths = range(dense.heads, dense.width + 1, dense.heads)
     off = {w: abs(count_macs(dataclasses.replace(dense, width=w)).total_dense - want) for w in widths}
     assert min(off, key=off.__getitem__) == width
-    assert dense.width == DENSE_WIDTH
 
 
 def test_the_dense_models_steps_are_those_of_its_manifest() -> None:
@@ -399,6 +403,29 @@ def test_a_headline_row_is_measured_against_the_test_images(data: Path, tmp_path
     load_weights(dense, WEIGHTS_DIR / f"{PRESET}.safetensors")
     assert found.frechet == round(evaluator.measure(dense, lambda passes: None).distance, 4)
     assert found.frechet != seen.frechet
+
+
+def test_the_rows_in_colour_have_their_own_data_model_and_extractor(tmp_path: Path) -> None:
+    data, random = tmp_path / "images", np.random.default_rng(0)
+    for place in (data / "train" / name for name in CLASSES[EMOJI.preset]):
+        place.mkdir(parents=True)
+        for name in "ab":
+            pixels = random.integers(0, 256, (32, 32, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(place / f"{name}.png")
+    settings = Settings(data, tmp_path / "study", steps=2, samples=10, weights=tmp_path)
+    save_file(build_model(PRESETS[EMOJI.preset]).state_dict(), settings.dense(EMOJI))
+    about = {"name": "emoji-cnn", "channels": "3", "classes": "24"}
+    save_file(Classifier(3, 24).state_dict(), settings.extractor(EMOJI), metadata=about)
+    settings.out.mkdir()
+    evaluator_of(PRESETS[EMOJI.preset], 0, settings, subject=EMOJI)  # leaves the reference
+    with StopSignal() as stop:
+        dense, sparse = (
+            perform(BY_NAME[name], 0, settings, stop) for name in ("emoji-dense", "emoji-sparsedm-fixed")
+        )
+    assert (dense.extractor, dense.macs_linear, sparse.macs_linear) == ("emoji-cnn", 60_973_056, 31_113_216)
+    assert sparse.frechet != dense.frechet
+    manifest = json.loads((settings.folder(BY_NAME[sparse.row], 0) / "model/manifest.json").read_text())
+    assert (manifest["fid"]["metric"], manifest["classes"]) == ("fd-emoji-cnn", CLASSES[EMOJI.preset])
 
 
 def test_a_row_of_the_rates_trains_with_its_own(data: Path, tmp_path: Path) -> None:

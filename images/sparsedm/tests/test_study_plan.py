@@ -123,6 +123,20 @@ def test_a_page_says_margin_power_and_answers() -> None:
         assert want in text
 
 
+def test_the_margin_in_colour_is_a_share_of_the_first_rows_distance() -> None:
+    first, dense = results("emoji-sparsedm-progressive", 40, 41, 39), results("emoji-dense", 39.5, 40.4, 38.6)
+    text = experiment_page(EXPERIMENTS["emoji"], [*first, *dense])
+    for want in (
+        "# The study on emoji in colour: ",
+        "lies within ±1 (two one-sided t tests at 5 %)",
+        "That is 2.5 % of the distance of emoji-sparsedm-progressive",
+        "**Equivalent**, at progressive: +0.50 ± 0.25.",
+        "--weights DIR --experiment emoji",
+    ):
+        assert want in text
+    assert "probability" not in text, "nothing is known of how its rows vary"
+
+
 def test_the_page_is_made_again_from_its_csv(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     teacher = EXPERIMENTS["teacher"]
     write_results(tmp_path / teacher.csv, some())

@@ -28,8 +28,10 @@ from sparsedm.study.experiment_page import write_experiment
 from sparsedm.study.experiments import EXPERIMENTS, Experiment, Run, ordered
 from sparsedm.study.report import write_report
 from sparsedm.study.results import LOG_FILE, RESULT_FILE, Result, read_results, write_results
-from sparsedm.study.rows import BY_NAME, LEARNING_RATE, PRESET, ROWS, Row
+from sparsedm.study.rows import BY_NAME, LEARNING_RATE, ROWS, Row
 from sparsedm.study.settings import Settings
+from sparsedm.study.subjects import Subject
+from sparsedm.uris import PACKAGED_WEIGHTS
 
 POLL_SECONDS = 0.5
 GRACE_SECONDS = 60.0
@@ -37,7 +39,14 @@ GRACE_SECONDS = 60.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", type=Path, metavar="DIR", help="folder of Fashion-MNIST")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="folder of the data set")
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        metavar="DIR",
+        default=PACKAGED_WEIGHTS,
+        help="folder of the dense model and its extractor (default: those that ship)",
+    )
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="the study's folder; goes on where it stopped"
     )
@@ -97,9 +106,9 @@ def run(args: argparse.Namespace) -> int:
         # Read again: a study that has just ended may have added to it.
         finished = read_results(out / experiment.csv)
         wanted = runs_to_do(rows, seeds, finished)
-        settings = Settings(args.data.resolve(), out, args.steps, samples)
+        settings = Settings(args.data.resolve(), out, args.steps, samples, args.weights.resolve())
         for held_out in sorted({False, *(one.row.held_out for one in wanted)} if wanted else ()):
-            prepare_reference(settings, held_out)
+            prepare_reference(settings, held_out, wanted[0].row.subject)
         code = Study(settings, args.jobs, out / experiment.csv, finished, stop, lock).run(wanted)
     print("\n".join(map(str, write_pages(out, experiment))))
     return code
@@ -163,17 +172,17 @@ def describe_row(row: Row) -> str:
     return f"{row.name:<30} {row.group:<10} {row.method:<13} {settings}".rstrip()
 
 
-def prepare_reference(settings: Settings, held_out: bool) -> None:
+def prepare_reference(settings: Settings, held_out: bool, subject: Subject) -> None:
     """Computes the data set's statistics once, before parallel runs would each compute them. Training reads
     those of the training images, whatever a row is measured against. Raises InputError where the data set is
     missing."""
-    if (settings.held_out_reference if held_out else settings.reference).exists():
+    if settings.reference(subject, held_out).exists():
         return
     # Imported here because it takes seconds, and --list and --report-only do not need it.
     from sparsedm.models import PRESETS
     from sparsedm.study.one_run import evaluator_of
 
-    evaluator_of(PRESETS[PRESET], 0, settings, held_out)
+    evaluator_of(PRESETS[subject.preset], 0, settings, held_out, subject)
 
 
 @contextmanager
@@ -242,7 +251,7 @@ class Study:
         (folder / RESULT_FILE).unlink(missing_ok=True)
         command = [
             sys.executable, "-m", "sparsedm.study.one_run", "--row", one.row.name, "--seed", str(one.seed),
-            "--data", str(settings.data), "--out", str(settings.out),
+            "--data", str(settings.data), "--out", str(settings.out), "--weights", str(settings.weights),
             "--steps", str(settings.steps), "--samples", str(settings.samples),
         ]  # fmt: skip
         # Threads that spin while they wait would take cores from working ones.

@@ -10,11 +10,12 @@ from sparsedm.files import write_atomically
 from sparsedm.study.experiments import Experiment, ordered
 from sparsedm.study.questions import Question
 from sparsedm.study.results import Result, read_results
-from sparsedm.study.rows import BY_NAME, DENSE_STEPS, Row
+from sparsedm.study.rows import BY_NAME, Row
 from sparsedm.study.settings import EVALUATION_SEED, GUIDANCE, SAMPLER_STEPS
 from sparsedm.study.statistics import (
     DEVIATION,
     MARGIN,
+    RELATIVE_MARGIN,
     Distances,
     Finding,
     difference,
@@ -24,6 +25,7 @@ from sparsedm.study.statistics import (
     power,
     spread,
 )
+from sparsedm.study.subjects import FASHION_MNIST, Subject
 from sparsedm.study.tables import aligned_table, devices, row_line
 
 
@@ -40,13 +42,14 @@ def write_experiment(folder: Path, experiment: Experiment) -> list[Path]:
 def experiment_page(experiment: Experiment, results: Sequence[Result]) -> str:
     """Markdown."""
     distances = distances_of(results)
+    margin = margin_of(experiment, distances)
     parts = [
-        f"# The study on Fashion-MNIST: {experiment.title}",
+        f"# The study on {subject_of(experiment).title}: {experiment.title}",
         _introduction(experiment, results),
         "## Laid down before the first run",
-        _plan(experiment),
+        _plan(experiment, margin),
         "## Answers",
-        *(text for question in experiment.questions for text in _answered(question, distances)),
+        *(text for question in experiment.questions for text in _answered(question, distances, margin)),
         "## All rows",
         "Mean and standard deviation of the distance over the seeds; lower is better. MACs are per image and "
         "denoising step, in millions: linear layers, and with attention.",
@@ -70,13 +73,37 @@ def _introduction(experiment: Experiment, results: Sequence[Result]) -> str:
     )
 
 
-def _plan(experiment: Experiment) -> str:
+def subject_of(experiment: Experiment) -> Subject:
+    """The one of all its rows."""
+    return experiment.rows[0].subject
+
+
+def margin_of(experiment: Experiment, distances: Distances) -> float:
+    """The difference that does not count; 0 where it depends on a row that has not been run."""
+    if subject_of(experiment) is FASHION_MNIST:
+        return MARGIN
+    values = distances.get(experiment.questions[0].pairs[0].first)
+    return RELATIVE_MARGIN * spread(list(values.values())).mean if values else 0.0
+
+
+def _plan(experiment: Experiment, margin: float) -> str:
     count = len(experiment.seeds)
-    lines = [
-        f"Two rows are **equivalent** where the 90 % interval of their difference lies within ±{MARGIN:g} "
+    rule = (
+        f"Two rows are **equivalent** where the 90 % interval of their difference lies within ±{margin:.3g} "
         "(two one-sided t tests at 5 %), **better** or **worse** where its 95 % interval leaves out 0, and "
         "**undecided** where neither holds; equivalence goes before the others, for a difference that is "
-        f"certain and small is still small. {MARGIN:g} is 2.5 % of the distance of 2:4 (12.1), what one row "
+        "certain and small is still small."
+    )
+    chosen = (
+        "The first pair of each question was chosen beforehand to decide it. Nothing is corrected for the "
+        "number of pairs: of twenty without a difference, one would show one by chance."
+    )
+    if subject_of(experiment) is not FASHION_MNIST:
+        first, share = experiment.questions[0].pairs[0].first, f"{100 * RELATIVE_MARGIN:g} %"
+        as_before = f"That is {share} of the distance of {first}, as in the studies on {FASHION_MNIST.title}."
+        return f"- {rule} {as_before}\n- {chosen}"
+    lines = [
+        f"{rule} {MARGIN:g} is 2.5 % of the distance of 2:4 (12.1), what one row "
         "varies over its seeds (0.2 to 0.4), and a fifth of what freezing the mask or a teacher is worth.",
         f"The difference of two methods is taken to vary from seed to seed by {DEVIATION:g} (standard "
         "deviation): in the first study such differences varied by 0.04 to 0.18, over three seeds. "
@@ -84,17 +111,16 @@ def _plan(experiment: Experiment) -> str:
         f"{power(count, MARGIN, DEVIATION):.2f}, one of {2 * MARGIN:g} with "
         f"{power(count, 2 * MARGIN, DEVIATION):.2f}, and two rows without a difference are found equivalent "
         f"with at least {equivalence_power(count, MARGIN, DEVIATION):.2f}.",
-        "The first pair of each question was chosen beforehand to decide it. Nothing is corrected for the "
-        "number of pairs: of twenty without a difference, one would show one by chance.",
+        chosen,
     ]
     return "\n".join(f"- {line}" for line in lines)
 
 
-def _answered(question: Question, distances: Distances) -> list[str]:
+def _answered(question: Question, distances: Distances, margin: float) -> list[str]:
     lines, findings = [], []
     for pair in question.pairs:
         found = difference(distances.get(pair.first, {}), distances.get(pair.second, {}))
-        findings.append(judge(found))
+        findings.append(judge(found, margin))
         figures = [_spread_of(name, distances) for name in (pair.first, pair.second)]
         lines.append(
             [pair.setting, pair.first, pair.second, *figures, str(found.count), str(found), findings[-1]]
@@ -131,11 +157,13 @@ def _settings(experiment: Experiment, results: Sequence[Result]) -> str:
     when = f"on {days[0]}" if len(days) == 1 else f"from {days[0]} to {days[-1]}"
     options = f"--experiment {experiment.name} --samples {results[0].samples}"
     options += f" --steps {steps}" if steps else ""
+    subject = subject_of(experiment)
+    where = "--data DIR --out DIR" + ("" if subject is FASHION_MNIST else " --weights DIR")
     lines = [
-        f"Command: `sparsedm study --data DIR --out DIR {options}`; from a clone, `npm run study` finds data "
+        f"Command: `sparsedm study {where} {options}`; from a clone, `npm run study` finds data "
         "and Python by itself.",
         "Training, measuring and settings as in [the first study](fashion-mnist-study.md); the teacher is "
-        f"the shipped dense model, which had had {DENSE_STEPS:,} steps. {results[0].samples:,} samples "
+        f"{subject.dense}. {results[0].samples:,} samples "
         f"against the {'test' if experiment.rows[0].held_out else 'training'} images, "
         f"DPM-Solver++ with {SAMPLER_STEPS} steps, guidance {GUIDANCE}, evaluation seed {EVALUATION_SEED} "
         "+ s for seed s.",

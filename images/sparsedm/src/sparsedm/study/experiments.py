@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from sparsedm.study.questions import (
     BUDGET_QUESTIONS,
+    EMOJI_QUESTIONS,
     FRONTIER_QUESTIONS,
     HEADLINE_QUESTIONS,
     RATE_QUESTIONS,
@@ -20,6 +21,7 @@ from sparsedm.study.questions import (
 )
 from sparsedm.study.rows import (
     BUDGET_ROWS,
+    EMOJI_ROWS,
     FRONTIER_ROWS,
     HEADLINE_ROWS,
     RATE_ROWS,
@@ -100,5 +102,6 @@ EXPERIMENTS = {
             "one-shot", "fashion-mnist-one-shot", "criteria by calibration, and masked activations",
             SHOT_ROWS, (0, 1, 2), SHOT_QUESTIONS,
         ),
+        Experiment("emoji", "emoji-study", "the headline's rows", EMOJI_ROWS, (0, 1, 2), EMOJI_QUESTIONS),
     )
 }  # fmt: skip

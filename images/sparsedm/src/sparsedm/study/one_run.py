@@ -1,6 +1,7 @@
 """One run of the study in a process of its own: trains a row with one seed, measures it, leaves result.json.
 
-    python -m sparsedm.study.one_run --row NAME --seed N --data DIR --out DIR --steps N --samples N
+    python -m sparsedm.study.one_run --row NAME --seed N --data DIR --out DIR --steps N --samples N \\
+        --weights DIR
 
 Training is done by the package's own commands (train, diff-prune); the former goes on from its last
 checkpoint. Nothing is selected: the averaged weights after the last step are measured. The noise
@@ -43,7 +44,7 @@ from sparsedm.sparsity.input_masks import mask_inputs
 from sparsedm.sparsity.layers import select_layers
 from sparsedm.sparsity.pattern import Pattern
 from sparsedm.study.results import RESULT_FILE, Result
-from sparsedm.study.rows import BY_NAME, PRESET, Row
+from sparsedm.study.rows import BY_NAME, Row
 from sparsedm.study.settings import (
     BATCH_SIZE,
     EVALUATION_SEED,
@@ -55,13 +56,11 @@ from sparsedm.study.settings import (
     WARMUP_STEPS,
     Settings,
 )
-from sparsedm.training.config import DEFAULT_EXTRACTOR, parse_config
+from sparsedm.study.subjects import FASHION_MNIST, Subject
+from sparsedm.training.config import parse_config
 from sparsedm.training.finetune import train
-from sparsedm.uris import PACKAGED_WEIGHTS, resolve_uri
 
 SECONDS_FILE = "seconds.txt"
-DENSE_WEIGHTS = PACKAGED_WEIGHTS / f"{PRESET}.safetensors"
-ORIGINAL = {"preset": PRESET, "pretrained": {"uri": f"file://{DENSE_WEIGHTS}"}}
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ def perform(row: Row, seed: int, settings: Settings, stop: StopSignal) -> Result
     folder.mkdir(parents=True, exist_ok=True)
     with stopwatch(folder / SECONDS_FILE) as seconds:
         trained = RECIPES[row.kind](row, seed, settings, stop)
-        evaluator = evaluator_of(config_of(trained.model), seed, settings, row.held_out)
+        evaluator = evaluator_of(config_of(trained.model), seed, settings, row.held_out, row.subject)
         measured = evaluator.measure(
             trained.model.to(evaluator.device),
             lambda passes: stop.check("the run is measured again by a retry."),
@@ -134,14 +133,18 @@ def _percent(value: int | None) -> str:
     return "" if value is None else str(value)
 
 
-def evaluator_of(config: UViTConfig, seed: int, settings: Settings, held_out: bool = False) -> Evaluator:
+def evaluator_of(
+    config: UViTConfig, seed: int, settings: Settings, held_out: bool = False,
+    subject: Subject = FASHION_MNIST,
+) -> Evaluator:  # fmt: skip
     """Measures as all runs of this seed are measured, against the training images or the test images, whose
     statistics are kept in `out`."""
     plan = Plan(settings.samples, SAMPLER_STEPS, GUIDANCE, SAMPLER, EVALUATION_SEED + seed)
-    evaluator = Evaluator(config, plan, resolve_uri(DEFAULT_EXTRACTOR), pick_device())
-    split, kept = ("test", settings.held_out_reference) if held_out else ("train", settings.reference)
-    data = open_dataset("fashion-mnist", settings.data, config.image_size, config.channels, split)
-    evaluator.set_reference(data, kept)
+    evaluator = Evaluator(config, plan, settings.extractor(subject), pick_device())
+    split = "test" if held_out else "train"
+    images = subject.images(settings.data, split)
+    data = open_dataset(subject.format, images, config.image_size, config.channels, split)
+    evaluator.set_reference(data, settings.reference(subject, held_out))
     return evaluator
 
 
@@ -149,14 +152,25 @@ def evaluator_of(config: UViTConfig, seed: int, settings: Settings, held_out: bo
 
 
 def _measure(row: Row, seed: int, settings: Settings, stop: StopSignal) -> Trained:
-    """The dense model as it ships."""
-    model = build_model(PRESETS[PRESET])
-    load_weights(model, DENSE_WEIGHTS)
-    return Trained.dense(model, count_macs(PRESETS[PRESET]), 0)
+    """The dense model as it is."""
+    model = _dense(row, settings)
+    return Trained.dense(model, count_macs(config_of(model)), 0)
+
+
+def _dense(row: Row, settings: Settings) -> nn.Module:
+    model = build_model(PRESETS[row.subject.preset])
+    load_weights(model, settings.dense(row.subject))
+    return model
+
+
+def _original(row: Row, settings: Settings) -> dict[str, Any]:
+    """`spec.model` of the dense model."""
+    subject = row.subject
+    return {"preset": subject.preset, "pretrained": {"uri": f"file://{settings.dense(subject)}"}}
 
 
 def _train(row: Row, seed: int, settings: Settings, stop: StopSignal) -> Trained:
-    return _finetuned(ORIGINAL, row, row.sparsity(), seed, settings, stop)
+    return _finetuned(_original(row, settings), row, row.sparsity(), seed, settings, stop)
 
 
 def _optimizer(row: Row, settings: Settings) -> dict[str, Any]:
@@ -176,16 +190,20 @@ def _finetuned(
     stop: StopSignal,
 ) -> Trained:  # fmt: skip
     """Runs `sparsedm train` with as small an evaluation of its own as possible: the study's counts."""
-    out = settings.folder(row, seed) / "model"
+    out, subject = settings.folder(row, seed) / "model", row.subject
     out.mkdir(exist_ok=True)
     if not (out / REFERENCE_FILE).exists():
-        shutil.copyfile(settings.reference, out / REFERENCE_FILE)
+        shutil.copyfile(settings.reference(subject), out / REFERENCE_FILE)
     spec = {
         "model": model,
-        "dataset": {"format": "fashion-mnist", "uri": f"file://{settings.data}"},
+        "dataset": {"format": subject.format, "uri": f"file://{subject.images(settings.data, 'train')}"},
         "sparsity": sparsity,
         "training": {"batchSize": BATCH_SIZE, "seed": seed} | _optimizer(row, settings),
-        "evaluation": {"samples": 2, "steps": 1},
+        "evaluation": {
+            "samples": 2,
+            "steps": 1,
+            "extractorUri": f"file://{settings.extractor(subject)}",
+        },
         "output": {"uri": f"file://{out}"},
     }
     if row.method != "masked-dense":  # which trains nothing, and would refuse it
@@ -199,10 +217,11 @@ def _finetuned(
 
 def _scratch(row: Row, seed: int, settings: Settings, stop: StopSignal) -> Trained:
     """A smaller dense model from random weights, which follows the dense one where the row is distilled."""
-    smaller = dataclasses.replace(PRESETS[PRESET], width=row.width or PRESETS[PRESET].width)
+    dense = PRESETS[row.subject.preset]
+    smaller = dataclasses.replace(dense, width=row.width or dense.width)
     model: dict[str, Any] = {"config": diff_prune.spec_fields(smaller), "initialization": "random"}
     if row.distillation:
-        model["teacher"] = ORIGINAL
+        model["teacher"] = _original(row, settings)
     return _finetuned(model, row, row.sparsity(), seed, settings, stop)
 
 
@@ -215,8 +234,9 @@ def _diff_pruning(row: Row, seed: int, settings: Settings, stop: StopSignal) -> 
         _command(
             diff_prune,
             {
-                "preset": PRESET, "weights": DENSE_WEIGHTS, "dataset": "fashion-mnist",
-                "data": settings.data, "out": weights, "timesteps": PRUNING_TIMESTEPS, "seed": seed,
+                "preset": row.subject.preset, "weights": settings.dense(row.subject),
+                "dataset": row.subject.format, "data": row.subject.images(settings.data, "train"),
+                "out": weights, "timesteps": PRUNING_TIMESTEPS, "seed": seed,
                 "pattern": row.matched,
             },
         )  # fmt: skip
@@ -224,7 +244,7 @@ def _diff_pruning(row: Row, seed: int, settings: Settings, stop: StopSignal) -> 
     config = UViTConfig(**json.loads(weights.with_suffix(".json").read_text())["config"])
     model = {"config": diff_prune.spec_fields(config), "pretrained": {"uri": f"file://{weights}"}}
     if row.distillation:
-        model["teacher"] = ORIGINAL
+        model["teacher"] = _original(row, settings)
     return _finetuned(model, row, row.sparsity(), seed, settings, stop)
 
 
@@ -239,11 +259,10 @@ def _command(module: ModuleType, options: dict[str, Any]) -> None:
 
 def _activation(row: Row, seed: int, settings: Settings, stop: StopSignal) -> Trained:
     """The dense model, with the inputs of the layers that 2:4 masks of weights would have masked."""
-    model, pattern = build_model(PRESETS[PRESET]), Pattern.parse(row.pattern)
-    load_weights(model, DENSE_WEIGHTS)
+    model, pattern = _dense(row, settings), Pattern.parse(row.pattern)
     names = select_layers(model, pattern).selected
     mask_inputs(model, names, pattern)
-    macs = count_macs(PRESETS[PRESET], names, pattern)
+    macs = count_macs(config_of(model), names, pattern)
     return Trained(model, macs.sparse, macs.total_sparse, 0)
 
 
@@ -264,8 +283,10 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--samples", type=int, required=True)
+    parser.add_argument("--weights", type=Path, required=True)
     args = parser.parse_args()
-    row, settings = BY_NAME[args.row], Settings(args.data, args.out, args.steps, args.samples)
+    row = BY_NAME[args.row]
+    settings = Settings(args.data, args.out, args.steps, args.samples, args.weights)
     try:
         with StopSignal() as stop:
             result = perform(row, args.seed, settings, stop)

@@ -227,26 +227,31 @@ RATE_QUESTIONS = (
     ),
 )
 
-HEADLINE_QUESTIONS = (
-    Question(
-        "Is 2:4 as good as the dense model?",
-        (
-            Pair("progressive", "headline-sparsedm-progressive", "headline-dense"),
-            Pair("fixed", "headline-sparsedm-fixed", "headline-dense"),
+
+def _headline_questions(group: str) -> tuple[Question, ...]:
+    return (
+        Question(
+            "Is 2:4 as good as the dense model?",
+            (
+                Pair("progressive", f"{group}-sparsedm-progressive", f"{group}-dense"),
+                Pair("fixed", f"{group}-sparsedm-fixed", f"{group}-dense"),
+            ),
         ),
-    ),
-    Question(
-        "Is 2:4 better than what else costs as little?",
-        tuple(
-            Pair(setting, "headline-sparsedm-progressive", row)
-            for setting, row in (
-                ("ASP", "headline-asp"),
-                ("Diff-Pruning", "headline-diff-pruning"),
-                ("a half-size model with as many steps in all", "headline-half-long"),
-            )
+        Question(
+            "Is 2:4 better than what else costs as little?",
+            tuple(
+                Pair(setting, f"{group}-sparsedm-progressive", f"{group}-{row}")
+                for setting, row in (
+                    ("ASP", "asp"),
+                    ("Diff-Pruning", "diff-pruning"),
+                    ("a half-size model with as many steps in all", "half-long"),
+                )
+            ),
         ),
-    ),
-)
+    )
+
+
+HEADLINE_QUESTIONS, EMOJI_QUESTIONS = _headline_questions("headline"), _headline_questions("emoji")
 
 
 SHOT_QUESTIONS = (

@@ -11,14 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from sparsedm.study.subjects import EMOJI, FASHION_MNIST, Subject
+
 Kind = Literal["measure", "train", "scratch", "diff-pruning", "activation"]
 
-PRESET = "fashion-mnist-uvit-tiny"
-DENSE_STEPS = 8293
-"""Training steps of the shipped dense model (weights/fashion-mnist-uvit-tiny.json)."""
-DENSE_WIDTH = 128
-HALF_WIDTH = 92
-"""The width whose multiply-accumulates come closest to those of 2:4."""
+PRESET, DENSE_STEPS, HALF_WIDTH = FASHION_MNIST.preset, FASHION_MNIST.dense_steps, FASHION_MNIST.half_width
+"""Of all experiments but the one in colour."""
 EQUAL_WIDTHS = {"3:4": 112, "2:4": HALF_WIDTH, "1:4": 68}
 """By pattern, the width whose multiply-accumulates with attention come closest to those under it."""
 OTHER_WIDTHS = (124, 100)
@@ -74,6 +72,7 @@ class Row:
     matched: str = "2:4"
     held_out: bool = False
     phase: int = 0
+    subject: Subject = FASHION_MNIST
 
     def budget(self, steps: int) -> int:
         """Optimizer steps of the row; `steps` are the command's."""
@@ -104,7 +103,7 @@ class Row:
 
     def work(self, steps: int, samples: int) -> float:
         """Forward passes of one image (a backward pass counts two), from which the time left is estimated."""
-        cost = ((self.width or DENSE_WIDTH) / DENSE_WIDTH) ** 1.5
+        cost = ((self.width or self.subject.width) / self.subject.width) ** 1.5
         measuring = samples * 20 * 2 * cost
         if self.kind in ("measure", "activation") or self.method == "masked-dense":
             return measuring
@@ -258,17 +257,18 @@ def _rates() -> Iterator[Row]:
                 )
 
 
-def _headlines() -> Iterator[Row]:
-    """The dense model as it ships, 2:4 and what it is compared with, each under a teacher of weight 10."""
-    given = {"distillation": DISTILLATION, "held_out": True}
-    yield Row("headline-dense", "headline", "dense", "measure", held_out=True)
-    yield _sparse("headline-sparsedm-progressive", "headline", schedule="progressive", **given)
-    yield _sparse("headline-sparsedm-fixed", "headline", **given)
-    yield _sparse("headline-asp", "headline", "asp", freezing=100, **given)
-    yield Row("headline-diff-pruning", "headline", "diff-pruning", "diff-pruning", **given)
+def _headlines(group: str, **change: Any) -> Iterator[Row]:
+    """The dense model as it is, 2:4 and what it is compared with, each under a teacher of weight 10."""
+    subject = change.get("subject", FASHION_MNIST)
+    given = {"distillation": DISTILLATION, **change}
+    yield Row(f"{group}-dense", group, "dense", "measure", **change)
+    yield _sparse(f"{group}-sparsedm-progressive", group, schedule="progressive", **given)
+    yield _sparse(f"{group}-sparsedm-fixed", group, **given)
+    yield _sparse(f"{group}-asp", group, "asp", freezing=100, **given)
+    yield Row(f"{group}-diff-pruning", group, "diff-pruning", "diff-pruning", **given)
     yield Row(
-        "headline-half-long", "headline", "half-size", "scratch", width=HALF_WIDTH,
-        extra_steps=DENSE_STEPS, phase=1, **given,
+        f"{group}-half-long", group, "half-size", "scratch", width=subject.half_width,
+        extra_steps=subject.dense_steps, phase=1, **given,
     )  # fmt: skip
 
 
@@ -312,6 +312,10 @@ TITLES = {
 
 ROWS: tuple[Row, ...] = (*_bars(), *_methods(), *_schedules(), *_patterns(), *_long())
 TEACHER_ROWS, BUDGET_ROWS, FRONTIER_ROWS = tuple(_taught()), tuple(_budgets()), tuple(_frontier())
-RATE_ROWS, HEADLINE_ROWS, SHOT_ROWS = tuple(_rates()), tuple(_headlines()), tuple(_shots())
-LATER_ROWS = (*TEACHER_ROWS, *BUDGET_ROWS, *FRONTIER_ROWS, *RATE_ROWS, *HEADLINE_ROWS, *SHOT_ROWS)
+RATE_ROWS, SHOT_ROWS = tuple(_rates()), tuple(_shots())
+HEADLINE_ROWS = tuple(_headlines("headline", held_out=True))
+EMOJI_ROWS = tuple(_headlines("emoji", subject=EMOJI))
+LATER_ROWS = (
+    *TEACHER_ROWS, *BUDGET_ROWS, *FRONTIER_ROWS, *RATE_ROWS, *HEADLINE_ROWS, *SHOT_ROWS, *EMOJI_ROWS,
+)  # fmt: skip
 BY_NAME = {row.name: row for row in (*ROWS, *LATER_ROWS)}

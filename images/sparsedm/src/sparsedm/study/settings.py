@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sparsedm.study.rows import Row
+from sparsedm.study.subjects import Subject
+from sparsedm.uris import PACKAGED_WEIGHTS
 
 EVALUATION_SEED = 1000
 """Added to the training seed: every row of one seed is measured with the same noise, which neither training
@@ -21,22 +23,24 @@ PRUNING_TIMESTEPS = 100
 
 @dataclass(frozen=True)
 class Settings:
-    """`data` is the folder of Fashion-MNIST, `out` the study's, `steps` the budget of every row."""
+    """`data` is the folder of the data set, `out` the study's, `steps` the budget of every row, `weights` the
+    folder of the dense model and its extractor."""
 
     data: Path
     out: Path
     steps: int
     samples: int
+    weights: Path = PACKAGED_WEIGHTS
 
     def folder(self, row: Row, seed: int) -> Path:
         return self.out / "runs" / f"{row.name}-seed{seed}"
 
-    @property
-    def reference(self) -> Path:
-        """Statistics of the training images, the same for all runs."""
-        return self.out / "reference.npz"
+    def reference(self, subject: Subject, held_out: bool = False) -> Path:
+        """Statistics of the training images, or of the test images, the same for all runs."""
+        return self.out / f"{subject.reference}{'-test' if held_out else ''}.npz"
 
-    @property
-    def held_out_reference(self) -> Path:
-        """The same of the test images."""
-        return self.out / "reference-test.npz"
+    def dense(self, subject: Subject) -> Path:
+        return self.weights / f"{subject.preset}.safetensors"
+
+    def extractor(self, subject: Subject) -> Path:
+        return self.weights / subject.extractor
