@@ -278,7 +278,7 @@ def test_a_part_that_is_not_finite_is_refused(tmp_path: Path) -> None:
         PipelineEngine.load(write_artifact(tmp_path, change=spoil), SPEC, device=torch.device("cpu"))
 
 
-@pytest.mark.parametrize("name", ["StableDiffusionPipeline", "FluxPipeline", "SanaPipeline"])
+@pytest.mark.parametrize("name", ["StableDiffusionPipeline", "FluxPipeline", "SanaPipeline", "WanPipeline"])
 def test_other_pipelines_are_served_alike(name: str, tmp_path: Path) -> None:
     engine = PipelineEngine.load(write_artifact(tmp_path, name), SPEC, device=torch.device("cpu"))
     first, second = engine.draw([Prompt("red", (32, 32)), Prompt("blue", (32, 32))], [1, 1])

@@ -303,3 +303,20 @@ def ZImagePipeline() -> Any:
     return diffusers.ZImagePipeline(
         flow(), vae(shift_factor=0.1), transformers.Qwen3Model(config).eval(), tokenizer, network
     )
+
+
+@pipeline
+def WanPipeline() -> Any:
+    """Of videos, of which one frame is drawn."""
+    import diffusers
+
+    encoder, tokenizer = t5("UMT5EncoderModel")
+    autoencoder = diffusers.AutoencoderKLWan(
+        base_dim=8, z_dim=4, dim_mult=[1, 1], num_res_blocks=1, temperal_downsample=[False],
+        latents_mean=[0.0] * 4, latents_std=[1.0] * 4, scale_factor_temporal=1, scale_factor_spatial=2,
+    )  # fmt: skip
+    network = diffusers.WanTransformer3DModel(
+        **HEADS, in_channels=4, out_channels=4, text_dim=WIDTH, freq_dim=16, ffn_dim=32, num_layers=2,
+        rope_max_seq_len=64,
+    )  # fmt: skip
+    return diffusers.WanPipeline(tokenizer, encoder, autoencoder.eval(), flow(), network)

@@ -1,4 +1,7 @@
-"""How a pipeline is called: each class takes arguments of its own, which its signature tells."""
+"""How a pipeline is called: each class takes arguments of its own, which its signature tells.
+
+Of a pipeline that draws videos an image is a video of one frame.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +36,8 @@ def check_callable(pipeline: Any, drawing: Drawing) -> None:
     parameters = inspect.signature(pipeline.__call__).parameters
     name = type(pipeline).__name__
     needed = [one for one in NOT_TEXT_TO_IMAGE if one in parameters and _required(parameters[one])]
-    if "prompt" not in parameters or "num_frames" in parameters or needed:
-        lacks = "draws videos" if "num_frames" in parameters else f"needs {', '.join(needed) or 'no prompt'}"
+    if "prompt" not in parameters or needed:
+        lacks = f"needs {', '.join(needed) or 'no prompt'}"
         raise InputError(
             "ModelUnsupported",
             f"model.pretrained.uri: {name} {lacks}, and a pipeline from a prompt to an image is trained: "
@@ -62,6 +65,8 @@ def call_arguments(
         "num_inference_steps": drawing.steps,
         "generator": [torch.Generator("cpu").manual_seed(seed) for seed in seeds],
     }
+    if draws_videos(pipeline):
+        arguments["num_frames"] = 1
     if drawing.size is not None:
         arguments |= {"height": drawing.size, "width": drawing.size}
     name = guidance_name(pipeline)
@@ -97,10 +102,23 @@ def check_size(pipeline: Any, drawn: tuple[int, int], drawing: Drawing) -> None:
         )
 
 
+def draws_videos(pipeline: Any) -> bool:
+    """Of a pipeline or its class."""
+    return "num_frames" in inspect.signature(pipeline.__call__).parameters
+
+
+def images_of(pipeline: Any, arguments: dict[str, Any], output_type: str) -> Any:
+    """What one call of the pipeline draws, in the form of output_type."""
+    drawn = pipeline(**arguments, output_type=output_type)
+    if not draws_videos(pipeline):
+        return drawn.images
+    return drawn.frames if output_type == "latent" else [frames[0] for frames in drawn.frames]
+
+
 def called(pipeline: Any, arguments: dict[str, Any], output_type: str) -> Any:
-    """The pipeline's images. Raises ConfigError where it refuses its arguments."""
+    """images_of the call. Raises ConfigError where the pipeline refuses its arguments."""
     try:
-        return pipeline(**arguments, output_type=output_type).images
+        return images_of(pipeline, arguments, output_type)
     except ValueError as error:
         raise ConfigError(
             [

@@ -91,6 +91,9 @@ class PipelineFolder:
         index = read_json(self.path / INDEX_FILE)
         # A part that the folder has not, such as a text encoder that was left out.
         parts: dict[str, Any] = {name: None for name, value in index.items() if value == [None, None]}
+        if denoiser is None and _keeps_float32(getattr(library(), self.class_name)):
+            # Which diffusers itself only reads where accelerate is installed.
+            denoiser = cast(self.load_denoiser()[0], dtype)
         if denoiser is not None:
             parts[self.denoiser] = denoiser
         if "safety_checker" in index:
@@ -112,7 +115,7 @@ class PipelineFolder:
                 part.eval().requires_grad_(False)
                 # Without accelerate some parts stay float32. Those that keep some layers in it choose for
                 # themselves.
-                if not getattr(part, "_keep_in_fp32_modules", None):
+                if not _keeps_float32(part):
                     part.to(dtype)
         return pipeline.to(device)
 
@@ -152,6 +155,20 @@ def read_pipeline(path: Path) -> PipelineFolder:
                 path, f"{name} is no class of diffusers {library().__version__}, and no other code is run"
             )
     return PipelineFolder(path, pipeline, found[0], class_name)
+
+
+def cast(network: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """In place, but for the layers that are to stay float32."""
+    kept = _keeps_float32(network)
+    for name, tensor in [*network.named_parameters(), *network.named_buffers()]:
+        if tensor.is_floating_point() and not kept.intersection(name.split(".")):
+            tensor.data = tensor.data.to(dtype)
+    return network
+
+
+def _keeps_float32(network: Any) -> set[str]:
+    """Names of the layers of a network, or of its class, that stay float32 when others change."""
+    return set(getattr(network, "_keep_in_fp32_modules", None) or ())
 
 
 def _is_part(value: Any) -> bool:

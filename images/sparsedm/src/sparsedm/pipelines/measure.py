@@ -18,7 +18,7 @@ from sparsedm.measure.clip import ClipScore
 from sparsedm.measure.evaluator import Evaluator, Measurement, OnWork, Plan, image_seeds
 from sparsedm.models.precision import DTYPES
 from sparsedm.pipelines.call import Drawing, check_callable, draw
-from sparsedm.pipelines.folder import PipelineFolder
+from sparsedm.pipelines.folder import PipelineFolder, cast
 from sparsedm.pipelines.images import WINDOW, psnr, ssim
 
 BATCH = 4
@@ -113,7 +113,7 @@ class PipelineEvaluator(Evaluator):
         """The pipeline around the denoiser, all of it in the precision."""
         self._paces = []
         dtype = DTYPES[precision]
-        return self.folder.open(dtype, self.device, model.to(dtype))
+        return self.folder.open(dtype, self.device, cast(model, dtype))
 
     def _draw(self, model: Any, seeds: list[int], start: int, passes: int, on_work: OnWork) -> Tensor:
         own = seeds[start : start + self.batch]

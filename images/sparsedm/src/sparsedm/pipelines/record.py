@@ -32,7 +32,7 @@ from sparsedm.errors import InputError
 from sparsedm.files import file_sha256, json_digest, write_atomically
 from sparsedm.measure.evaluator import image_seeds
 from sparsedm.pipelines.call import Drawing, call_arguments, called, check_callable, check_size
-from sparsedm.pipelines.folder import PipelineFolder
+from sparsedm.pipelines.folder import PipelineFolder, cast
 from sparsedm.pipelines.tree import keys, tensors_of, to_tree
 
 SETTINGS_FILE, INDEX_FILE, IMAGES_FOLDER = "settings.json", "recording.json", "images"
@@ -179,11 +179,13 @@ class Recorder:
         self.order, self.out, self.staging = order, out, staging
         self.say, self.on_trajectory = say, on_trajectory
         self.settings = order.settings(folder, sha256, dtype)
-        self.pipeline = folder.open(dtype, device, None if student is None else student.to(dtype))
+        self.pipeline = folder.open(dtype, device, None if student is None else cast(student, dtype))
         check_callable(self.pipeline, order.drawing)
         self.hook = Hook(getattr(self.pipeline, folder.denoiser))
         self.seeds, self.device = order.seeds(), device
-        self._dense = None if student is None else folder.load_denoiser()[0].to(device, dtype).eval()
+        self._dense = None
+        if student is not None:
+            self._dense = cast(folder.load_denoiser()[0], dtype).to(device).eval()
 
     def run(self) -> dict[str, Any]:
         """Returns what recording.json holds. Raises InputError where the folder has another recording, an
@@ -337,7 +339,8 @@ def digest_of(tensor: Tensor) -> str:
 def _copied(value: Any, device: torch.device | str = "cpu") -> Any:
     """With copies of all tensors."""
     if isinstance(value, Tensor):
-        return value.detach().to(device, copy=True).contiguous()
+        # A number that was expanded to one row has a stride of 0, which `contiguous` leaves.
+        return value.detach().to(device).clone(memory_format=torch.contiguous_format)
     if isinstance(value, dict):
         return {name: _copied(part, device) for name, part in value.items()}
     if isinstance(value, list | tuple):

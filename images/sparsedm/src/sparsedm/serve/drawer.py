@@ -20,6 +20,7 @@ from torch import nn
 from sparsedm.artifact.artifact import read_manifest
 from sparsedm.errors import InputError
 from sparsedm.models.precision import DTYPES
+from sparsedm.pipelines.folder import cast
 from sparsedm.runtime.device import limit_threads, pick_device
 from sparsedm.serve.backend import (
     Choice,
@@ -72,7 +73,7 @@ class Drawer(ABC):
         """Images that a batch holds: fewer than were asked for once memory has run out."""
         self.choice: Choice | None = None
         self.measured: Measured | None = None
-        self._model = model.to(device, self.dtype).eval().requires_grad_(False)
+        self._model = cast(model, self.dtype).to(device).eval().requires_grad_(False)
         check_range(self._model, self.precision)
         self._recorded = Recorded(self._model)
 

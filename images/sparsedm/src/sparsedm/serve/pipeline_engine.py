@@ -24,7 +24,7 @@ from torch import nn
 
 from sparsedm.artifact.pipeline import load_pipeline_artifact
 from sparsedm.models.weights import check_finite
-from sparsedm.pipelines.call import Drawing, call_arguments, check_callable, guidance_name
+from sparsedm.pipelines.call import Drawing, call_arguments, check_callable, guidance_name, images_of
 from sparsedm.pipelines.folder import PipelineFolder, read_pipeline
 from sparsedm.serve.config import EngineSpec
 from sparsedm.serve.drawer import Drawer, check_digest, judged, prepared
@@ -223,8 +223,11 @@ class PipelineEngine(Drawer):
     def _multiple(self) -> int:
         """Pixels of one position of the network, in each direction. Transformers see latents in patches,
         which some pipelines cut themselves, always of 2x2."""
-        patch = max(2, self._model.config.get("patch_size") or 1) if self._is_transformer else 1
-        return getattr(self._pipeline, "vae_scale_factor", 8) * patch
+        own = self._model.config.get("patch_size") or 1
+        own = own if isinstance(own, int) else max(own)  # of videos one for each dimension
+        spatial = getattr(self._pipeline, "vae_scale_factor_spatial", 8)
+        factor = getattr(self._pipeline, "vae_scale_factor", spatial)
+        return factor * (max(2, own) if self._is_transformer else 1)
 
     def size_of(self, size: str | None) -> tuple[int, int]:
         """What the pipeline takes, at most as large as the usual image: memory was measured with that."""
@@ -341,7 +344,7 @@ class PipelineEngine(Drawer):
 
         def call(stand: Callable[[int], None]) -> np.ndarray:
             with _after_each_step(pipeline.scheduler, stand), torch.inference_mode():
-                return np.asarray(pipeline(**arguments, output_type="np").images)
+                return np.asarray(images_of(pipeline, arguments, "np"))
 
         return call
 

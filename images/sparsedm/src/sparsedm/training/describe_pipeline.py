@@ -5,8 +5,9 @@ from __future__ import annotations
 from torch import nn
 
 from sparsedm.measure.clip import check_clip
+from sparsedm.models.denoisers import library
 from sparsedm.models.precision import DTYPES
-from sparsedm.pipelines.call import Drawing
+from sparsedm.pipelines.call import Drawing, draws_videos
 from sparsedm.pipelines.folder import PipelineFolder, read_pipeline
 from sparsedm.pipelines.measure import PAIRS
 from sparsedm.pipelines.objective import ready
@@ -52,7 +53,7 @@ def describe_pipeline(config: TrainConfig) -> str:
     layers = [{"name": name, "shape": shapes[name], "pattern": str(pattern)} for name in selection.selected]
     macs = macs_of_call(network, positions, total, selection.selected, pattern)
     sections = [
-        f"{folder.pipeline}: its {folder.denoiser}, {folder.class_name}, becomes sparse.",
+        f"{folder.pipeline}: its {folder.denoiser}, {folder.class_name}, becomes sparse.{_videos(folder)}",
         layer_table(layers, macs),
         skipped_lines([(one.name, one.reason) for one in selection.skipped]),
         f"Of a call as it is recorded, with {call.rows} predictions:\n{macs_lines(macs)}",
@@ -78,6 +79,12 @@ def _call(
     recorder = Recorder(folder, order, place, DTYPES[config.training.precision], pick_device(), "")
     size, call = recorder.first()
     return call, size.sentence(len(prompts), order.calls)
+
+
+def _videos(folder: PipelineFolder) -> str:
+    if not draws_videos(getattr(library(), folder.pipeline)):
+        return ""
+    return " It draws videos, and is trained, measured and served as one of images: videos of one frame."
 
 
 def _refresh(
