@@ -26,6 +26,7 @@ from sparsedm.pipelines.folder import read_pipeline
 from sparsedm.serve.app import create_app
 from sparsedm.serve.config import EngineSpec, QualitySpec, ServeConfig
 from sparsedm.serve.pipeline_engine import PipelineEngine
+from sparsedm.serve.pipeline_preview import decoded
 from sparsedm.serve.prompts import Guidance, Prompt
 from sparsedm.serve.service import Service
 from sparsedm.sparsity.layers import Selection, bake_masks, masks_for
@@ -141,8 +142,15 @@ def test_clients_get_what_diffusers_draws(artifact: Path, opened: Any) -> None:
         body = {"prompt": "red", "seed": 1, "stream": True, "partial_images": 1}
         async with client.stream("POST", "/v1/images/generations", json=body) as stream:
             events = [json.loads(line[6:]) async for line in stream.aiter_lines() if line[:6] == "data: "]
-        assert [event["type"] for event in events] == ["image_generation.completed"]
-        assert events[0]["usage"]["output_tokens"] == 64
+        kinds = ["image_generation.partial_image", "image_generation.completed"]
+        assert [event["type"] for event in events] == kinds
+        partial, image = (
+            np.asarray(Image.open(io.BytesIO(base64.b64decode(event["b64_json"])))) for event in events
+        )
+        assert_alike(image, plain[0])
+        assert partial.shape == image.shape
+        assert not np.array_equal(partial, image)
+        assert events[1]["usage"]["output_tokens"] == 64
 
     serve(artifact, scenario)
 
@@ -281,6 +289,42 @@ def test_a_part_that_is_not_finite_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["StableDiffusionPipeline", "FluxPipeline", "SanaPipeline", "WanPipeline"])
 def test_other_pipelines_are_served_alike(name: str, tmp_path: Path) -> None:
     engine = PipelineEngine.load(write_artifact(tmp_path, name), SPEC, device=torch.device("cpu"))
-    first, second = engine.draw([Prompt("red", (32, 32)), Prompt("blue", (32, 32))], [1, 1])
-    assert first.shape == second.shape == (32, 32, 3)
+    first, second = drawn_with_a_preview(engine)
     assert not np.array_equal(first, second)
+
+
+def drawn_with_a_preview(engine: PipelineEngine) -> list[Any]:
+    """Two images. What their last step goes towards, decoded alone, is the image itself."""
+    rows = [engine.begin(Prompt(text, (32, 32)), 1) for text in ("red", "blue")]
+    engine.advance(rows)
+    run, partial = rows[1].run, engine.preview(rows[1])
+    engine.advance(rows)
+    images = engine.finish(rows)
+    assert partial.shape == images[0].shape == images[1].shape == (32, 32, 3)
+    end = decoded(engine._pipeline, run.ends[1:], engine._arguments(rows[1:]))
+    assert_alike((end * 255).round().astype(np.uint8), images[1])
+    return images
+
+
+def test_schedulers_say_where_a_step_goes_or_there_is_no_partial_image(tmp_path: Path) -> None:
+    import diffusers
+
+    artifact = write_artifact(tmp_path, "StableDiffusionPipeline")
+    engine = PipelineEngine.load(artifact, SPEC, device=torch.device("cpu"))
+    for name in ("EulerDiscrete", "DPMSolverMultistep", "UniPCMultistep"):
+        scheduler = getattr(diffusers, f"{name}Scheduler")
+        engine._pipeline.scheduler = scheduler.from_config(engine._pipeline.scheduler.config)
+        drawn_with_a_preview(engine)
+    row = engine.begin(Prompt("red", (32, 32)), 1)
+    engine.advance([row])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine._pipeline.vae, "decode", None)
+        assert engine.preview(row) is None, "the image is worth more than a look at it"
+    engine.advance([row])
+    engine._pipeline.scheduler = diffusers.PNDMScheduler(skip_prk_steps=True)
+    row = engine.begin(Prompt("red", (32, 32)), 1)
+    engine.advance([row])
+    assert engine.preview(row) is None
+    while row.left:
+        engine.advance([row])
+    assert isinstance(engine.finish([row])[0], np.ndarray)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,11 +29,14 @@ from sparsedm.pipelines.call import Drawing, call_arguments, check_callable, gui
 from sparsedm.pipelines.folder import PipelineFolder, read_pipeline
 from sparsedm.serve.config import EngineSpec
 from sparsedm.serve.drawer import Drawer, check_digest, judged, prepared
-from sparsedm.serve.gpu import is_out_of_memory, watched
+from sparsedm.serve.gpu import ContextLost, is_out_of_memory, watched
 from sparsedm.serve.images import SIZE
 from sparsedm.serve.loading import Loading
+from sparsedm.serve.pipeline_preview import decoded, expected_end
 from sparsedm.serve.prompts import Condition, FreeTexts, Guidance, Prompt
 from sparsedm.serve.spoilt import Spoilt
+
+log = logging.getLogger("sparsedm.serve")
 
 TOKENIZERS = ("tokenizer", "tokenizer_2", "tokenizer_3", "tokenizer_4")
 NO_LIMIT = 100_000
@@ -70,14 +74,18 @@ class PipelineRow:
     """(H, W, C) from 0 to 1."""
 
 
+Stand = Callable[[int, torch.Tensor | None], None]
+"""Is told the steps that are left, and the latents that the last one went towards, where they are known."""
+
+
 class Run:
     """A call on a thread of its own, which only works while `step` waits for it."""
 
-    def __init__(
-        self, call: Callable[[Callable[[int], None]], np.ndarray], rows: Sequence[PipelineRow]
-    ) -> None:
-        """call: returns the images, and calls its argument after each step with the number of steps left."""
+    def __init__(self, call: Callable[[Stand], np.ndarray], rows: Sequence[PipelineRow]) -> None:
+        """call: returns the images, and calls its argument after each step."""
         self.rows = rows
+        self.ends: torch.Tensor | None = None
+        """Latents that the last step went towards, of all rows."""
         self.left = rows[0].settings.steps
         self.images: np.ndarray | None = None
         self._call = call
@@ -111,8 +119,8 @@ class Run:
             self._error = error
         self._stands.release()
 
-    def _stand(self, left: int) -> None:
-        self.left = left
+    def _stand(self, left: int, ends: torch.Tensor | None) -> None:
+        self.left, self.ends = left, ends
         if left:
             self._stands.release()
             self._go.acquire()
@@ -328,12 +336,22 @@ class PipelineEngine(Drawer):
         for row in run.rows:
             row.run, row.left = None, row.settings.steps
 
-    def _call_of(self, rows: Sequence[PipelineRow]) -> Callable[[Callable[[int], None]], np.ndarray]:
+    def _call_of(self, rows: Sequence[PipelineRow]) -> Callable[[Stand], np.ndarray]:
         """By a copy of the pipeline that shares all but the scheduler: that and what a pipeline notes of its
         call belong to one run."""
-        settings = rows[0].settings
         pipeline = copy.copy(self._pipeline)
         pipeline.scheduler = type(pipeline.scheduler).from_config(pipeline.scheduler.config)
+        arguments = self._arguments(rows)
+
+        def call(stand: Stand) -> np.ndarray:
+            with _after_each_step(pipeline.scheduler, stand), torch.inference_mode():
+                return np.asarray(images_of(pipeline, arguments, "np"))
+
+        return call
+
+    def _arguments(self, rows: Sequence[PipelineRow]) -> dict[str, Any]:
+        """Of a call that draws these rows, whose settings are equal."""
+        settings, pipeline = rows[0].settings, self._pipeline
         drawing = self._drawing(settings.steps, settings.scale)
         prompts, seeds = [row.prompt for row in rows], [row.seed for row in rows]
         arguments = call_arguments(pipeline, prompts, seeds, drawing)
@@ -341,18 +359,27 @@ class PipelineEngine(Drawer):
             arguments |= dict(zip(("width", "height"), settings.size, strict=True))
         if settings.negative:
             arguments["negative_prompt"] = [row.negative for row in rows]
-
-        def call(stand: Callable[[int], None]) -> np.ndarray:
-            with _after_each_step(pipeline.scheduler, stand), torch.inference_mode():
-                return np.asarray(images_of(pipeline, arguments, "np"))
-
-        return call
+        return arguments
 
     def _drawing(self, steps: int, scale: float | None) -> Drawing:
         return Drawing(steps, scale, self.image_size if "height" in self._takes else None)
 
-    def preview(self, row: PipelineRow) -> None:
-        """There is none: only the pipeline knows how its latents are ordered."""
+    def preview(self, row: PipelineRow) -> np.ndarray | None:
+        """Costs reading the text again, and a pass through the autoencoder."""
+        run = row.run
+        if run is None or run.ends is None or "latents" not in self._takes:
+            return None
+        place = next(i for i, other in enumerate(run.rows) if other is row)
+        try:
+            with watched(self.device), torch.inference_mode():
+                image = decoded(self._pipeline, run.ends[place : place + 1], self._arguments([row]))
+        except ContextLost:
+            raise
+        except Exception:
+            # Whatever a class of pipelines makes of a call without steps, the image itself can be drawn.
+            log.warning("There is no partial image.", exc_info=True)
+            return None
+        return _bytes_of(image) if np.isfinite(image).all() else None
 
     def finish(self, rows: Sequence[PipelineRow]) -> list[np.ndarray | Spoilt]:
         return [_finished(row) for row in rows]
@@ -362,14 +389,15 @@ class PipelineEngine(Drawer):
 
 
 @contextmanager
-def _after_each_step(scheduler: Any, stand: Callable[[int], None]) -> Iterator[None]:
+def _after_each_step(scheduler: Any, stand: Stand) -> Iterator[None]:
     """Every pipeline ends a step by the scheduler's; only some take a callback for that."""
     step, taken = scheduler.step, count(1)
 
     @wraps(step)
     def step_and_stand(*inputs: Any, **named: Any) -> Any:
         result = step(*inputs, **named)
-        stand(max(0, len(scheduler.timesteps) - next(taken)))
+        left = max(0, len(scheduler.timesteps) - next(taken))
+        stand(left, expected_end(scheduler, step, inputs, named, result))
         return result
 
     scheduler.step = step_and_stand
@@ -382,5 +410,9 @@ def _after_each_step(scheduler: Any, stand: Callable[[int], None]) -> Iterator[N
 def _finished(row: PipelineRow) -> np.ndarray | Spoilt:
     assert row.image is not None, "no step is left"
     finite = bool(np.isfinite(row.image).all())
-    pixels = (np.nan_to_num(row.image) * 255).round().astype(np.uint8)
-    return judged(pixels, finite, row.seed)
+    return judged(_bytes_of(row.image), finite, row.seed)
+
+
+def _bytes_of(image: np.ndarray) -> np.ndarray:
+    """From 0 to 1 -> uint8."""
+    return (np.nan_to_num(image) * 255).round().astype(np.uint8)
