@@ -28,13 +28,16 @@ from sparsedm.pipelines.folder import read_pipeline
 from sparsedm.pipelines.images import psnr, ssim
 from sparsedm.pipelines.objective import RecordedBatch, RecordedObjective
 from sparsedm.pipelines.prompts import hold_out
-from sparsedm.pipelines.record import Order, Recorder
+from sparsedm.pipelines.record import Call, Order, Recorder
 from sparsedm.pipelines.recording import BatchOrder, Recording
+from sparsedm.pipelines.selection import select_of_call, watch
 from sparsedm.runtime.progress import Console
 from sparsedm.runtime.report_client import ReportClient
 from sparsedm.runtime.stop import StopSignal
 from sparsedm.sparsity.masks import group_counts
+from sparsedm.sparsity.pattern import Pattern
 from sparsedm.training.config import parse_config
+from sparsedm.training.describe_pipeline import memory_of
 from sparsedm.training.ended import result_of
 from sparsedm.training.finetune import train
 from sparsedm.training.pipeline import PipelineFinetune
@@ -351,6 +354,60 @@ def test_a_dry_run_tells_layers_memory_and_disk_and_writes_nothing(
     assert "Every 2 steps the sparse pipeline draws a trajectory, whose states" in told
     assert "a checkpoint" in told
     assert not (place.directory / "dry").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "layers", "adamw", "adafactor"),
+    [
+        ("SD3Transformer2DModel", "2,028,328,000", 285, "45,066", "29,602"),
+        ("FluxTransformer2DModel", "11,901,408,320", 418, "268,041", "177,273"),
+    ],
+)
+def test_layers_and_memory_of_published_sizes(
+    name: str, parameters: str, layers: int, adamw: str, adafactor: str
+) -> None:
+    """Stable Diffusion 3 medium and FLUX.1-dev at 512 pixels, by their shapes alone: docs/pipelines.md has
+    the figures."""
+    import diffusers
+
+    with torch.device("meta"):
+        if name.startswith("SD3"):
+            shape = {
+                "sample_size": 128, "num_layers": 24, "num_attention_heads": 24, "attention_head_dim": 64,
+                "caption_projection_dim": 1536, "pos_embed_max_size": 192,
+            }  # fmt: skip
+            arguments = {
+                "hidden_states": torch.empty(2, 16, 64, 64), "timestep": torch.empty(2),
+                "encoder_hidden_states": torch.empty(2, 333, 4096),
+                "pooled_projections": torch.empty(2, 2048),
+            }  # fmt: skip
+        else:
+            shape = {"guidance_embeds": True}
+            arguments = {
+                "hidden_states": torch.empty(1, 1024, 64), "timestep": torch.empty(1),
+                "guidance": torch.empty(1), "encoder_hidden_states": torch.empty(1, 512, 4096),
+                "pooled_projections": torch.empty(1, 768), "txt_ids": torch.empty(512, 3),
+                "img_ids": torch.empty(1024, 3),
+            }  # fmt: skip
+        network = getattr(diffusers, name)(**shape).eval()
+        rows = len(arguments["timestep"])
+        positions, _ = watch(network, Call(arguments, arguments["hidden_states"]))
+    found = select_of_call(network, positions, rows, Pattern(2, 4), (), ())
+    for optimizer, mebibytes in (("adamw", adamw), ("adafactor", adafactor)):
+        config = parse_config(place_of_nothing(training={"optimizer": optimizer}))
+        told = memory_of(network, found.selected, config)
+        assert f"{parameters} parameters, " in told
+        assert f" of them in {layers} masked layers. Training takes {mebibytes} MiB" in told
+
+
+def place_of_nothing(**parts: Any) -> dict[str, Any]:
+    """A configuration whose files are nowhere."""
+    return {
+        "model": {"architecture": "pipeline", "pretrained": {"uri": "file:///none"}},
+        "dataset": {"format": "prompts", "uri": "file:///none"},
+        "output": {"uri": "file:///none"},
+        **parts,
+    }
 
 
 def test_inspect_and_verify_know_a_pipeline_and_other_commands_refuse_it(

@@ -57,7 +57,7 @@ def describe_pipeline(config: TrainConfig) -> str:
         layer_table(layers, macs),
         skipped_lines([(one.name, one.reason) for one in selection.skipped]),
         f"Of a call as it is recorded, with {call.rows} predictions:\n{macs_lines(macs)}",
-        _memory(network, selection.selected, config),
+        memory_of(network, selection.selected, config),
         disk,
         *_refresh(network, folder, config, prompts),
         stages_of(config, {name: shapes[name][1] for name in selection.selected}),
@@ -115,7 +115,8 @@ def _clip(config: TrainConfig) -> str:
     return f" The CLIP model in {uri} scores the first {min(PAIRS, config.evaluation.samples)} of each."
 
 
-def _memory(network: nn.Module, masked: tuple[str, ...], config: TrainConfig) -> str:
+def memory_of(network: nn.Module, masked: tuple[str, ...], config: TrainConfig) -> str:
+    """A sentence, from shapes alone."""
     modules = dict(network.named_modules())
     parameters = sum(parameter.numel() for parameter in network.parameters())
     under_masks = sum(modules[name].weight.numel() for name in masked)
