@@ -154,7 +154,7 @@ class Figures:
         if trains:
             training |= {
                 "steps": self.steps, "learningRate": "0.001", "learningRateSchedule": "cosine",
-                "warmupSteps": 10,
+                "warmupSteps": min(10, self.steps // 2),
             }  # fmt: skip
         return {
             "model": {"architecture": "pipeline", "pretrained": {"uri": f"file://{PIPELINE}"}},

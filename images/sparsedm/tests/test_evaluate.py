@@ -122,7 +122,7 @@ def test_a_run_takes_statistics_from_a_file_and_computes_none(
     [
         ({"referenceStatsUri": "file:///none.npz"}, 3, "StatisticsNotFound", "/none.npz"),
         ({"referenceStatsUri": "file:///none.pkl"}, 2, "ConfigurationInvalid", "ending in .npz"),
-        ({"metric": "fid"}, 2, "ConfigurationInvalid", "fid needs the .pth with the Inception weights"),
+        ({"metric": "fid"}, 2, "ConfigurationInvalid", "must be the .pth with the Inception weights"),
         (
             {"metric": "fid", "extractorUri": "file:///none.pth"}, 3, "ExtractorNotFound",
             "FID needs pt_inception-2015-12-05-6726825d.pth",

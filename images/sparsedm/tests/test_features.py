@@ -473,6 +473,7 @@ def test_a_network_of_diffusers_is_trained_after_texts(
     spec = latent_spec(place, "mscoco256-features", tmp_path / "out")
     spec["model"] = {"architecture": "diffusers", "pretrained": {"uri": f"file://{folder}"}}
     spec["training"] |= {"steps": 1, "warmupSteps": 0, "batchSize": 2}
+    spec["checkpoint"] = {"everySteps": 1}
     manifest = place.train(spec)
     names = [layer["name"] for layer in manifest["layers"]]
     assert "down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k" in names

@@ -176,7 +176,7 @@ def test_all_stop_after_the_same_step_whoever_is_told_to(
     place: Workplace, disturbed: Together, what: str, who: int
 ) -> None:
     output = f"stopped-{who}"
-    ended = disturbed(output, what, who, 3, training__steps=300, checkpoint={"everySteps": 1000})
+    ended = disturbed(output, what, who, 3, training__steps=300, checkpoint={"everySteps": 300})
     assert ended.code == 143, ended.err
     step = newest(place, output)
     # The launcher forwards the signal, so it arrives some steps later.
@@ -277,7 +277,7 @@ def test_pods_go_on_together_after_one_was_killed_and_end_as_one_process(
 def test_pods_stop_together_and_only_the_one_that_is_told_to_counts(
     place: Workplace, disturbed: Together
 ) -> None:
-    spec = spec_of(place, "pods-stop", training__steps=300, checkpoint={"everySteps": 1000})
+    spec = spec_of(place, "pods-stop", training__steps=300, checkpoint={"everySteps": 300})
     pods = Pods(place, spec)
     script = (str(place.directory / "disturbed.py"), "SIGTERM to the launcher", "1", "3")
     both = [pods.start(number, "-c", POD, *script) for number in (0, 1)]

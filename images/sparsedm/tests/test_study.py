@@ -451,7 +451,7 @@ def test_a_half_size_row_is_trained_from_random_weights(data: Path, tmp_path: Pa
     assert (manifest["config"]["width"], provenance["initialization"]) == (HALF_WIDTH, "random")
     assert given["training"] == {
         "batchSize": 64, "seed": 0, "steps": 2, "learningRate": "0.001", "learningRateSchedule": "cosine",
-        "warmupSteps": 20, "emaDecay": "0.9995",
+        "warmupSteps": 1, "emaDecay": "0.9995",
     }  # fmt: skip
     assert ("teacher" in given["model"]) == (name == "half-distilled")
 

@@ -96,6 +96,10 @@ class Workplace:
             for name in parents:
                 place = place.setdefault(name, {})
             place[last] = value
+        for part, name in (("training", "warmupSteps"), ("checkpoint", "everySteps")):
+            most = max(1, spec["training"]["steps"]) - (name == "warmupSteps")
+            if f"{part}__{name}" not in changes and part not in changes:
+                spec[part][name] = min(spec[part][name], most)
         spec["sparsity"] = paper_schedule(spec["sparsity"])
         if spec["sparsity"].get("method") == "masked-dense":
             # It reads no more of the training, saves no checkpoints, and would refuse the rest.

@@ -180,7 +180,7 @@ def _optimizer(row: Row, settings: Settings) -> dict[str, Any]:
         "steps": row.budget(settings.steps),
         "learningRate": row.learning_rate,
         "learningRateSchedule": "cosine",
-        "warmupSteps": WARMUP_STEPS,
+        "warmupSteps": min(WARMUP_STEPS, row.budget(settings.steps) // 2),
     }
     return optimizer | ({"emaDecay": SCRATCH_EMA_DECAY} if row.kind == "scratch" else {})
 
@@ -207,7 +207,7 @@ def _finetuned(
         "output": {"uri": f"file://{out}"},
     }
     if row.method != "masked-dense":  # which trains nothing, and would refuse it
-        spec["checkpoint"] = {"everySteps": 100, "keep": 1}
+        spec["checkpoint"] = {"everySteps": min(100, row.budget(settings.steps)), "keep": 1}
     train(parse_config(spec), ReportClient(None, None), Console(), stop)
     made, manifest = load_artifact(out)
     shutil.rmtree(out / "checkpoints", ignore_errors=True)

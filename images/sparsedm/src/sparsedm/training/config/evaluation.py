@@ -117,8 +117,9 @@ def _check_files(r: Reader, spec: EvaluationSpec) -> None:
         )
     if spec.metric == "fid" and extractor.endswith(".safetensors"):
         r.complain(
-            "metric",
-            "must be fd with this extractorUri: fid needs the .pth with the Inception weights of 2015-12-05.",
+            "extractorUri",
+            "must be the .pth with the Inception weights of 2015-12-05 when the metric is fid: write "
+            "that, or metric: fd.",
         )
     if statistics is not None and not statistics.endswith(".npz"):
         r.complain("referenceStatsUri", f"must be a file ending in .npz, not {shown(statistics)}.")

@@ -217,6 +217,10 @@ def read_dataset(r: Reader) -> DatasetSpec:
     class_column = read_class_column(r, kind)
     if kind == "generated" and uri is not None:
         r.complain("uri", "must be absent when dataset.format is generated: the dense model draws the data.")
+    if kind == "generated" and not r.has("samples"):
+        r.complain("samples", "is required when dataset.format is generated: the number of images to make.")
+    if kind not in ("generated", "prompts") and r.has("samples"):
+        r.complain("samples", f"must be absent when dataset.format is {kind}, which makes none.")
     if kind in LATENT_FORMATS and r.has("horizontalFlip"):
         r.complain(
             "horizontalFlip", f"must be absent when dataset.format is {kind}: latents are not mirrored."
@@ -259,6 +263,10 @@ def read_training(r: Reader) -> TrainingSpec:
     if spec.compile and spec.sharding == "fsdp":
         r.complain(
             "compile", "must be absent with training.sharding fsdp: what gathers a block is not compiled."
+        )
+    if spec.warmup_steps >= steps:
+        r.complain(
+            "warmupSteps", f"must be less than training.steps, which is {steps}: the rate never gets there."
         )
     if spec.refresh_steps >= steps:
         r.complain(
@@ -411,6 +419,10 @@ def _stages(r: Reader, given: Any, target: Pattern, total_steps: int) -> tuple[t
 
 def read_checkpoint(r: Reader, total_steps: int) -> CheckpointSpec:
     every = r.integer("everySteps", min(50, total_steps), 1, 100_000_000)
+    if every > total_steps:
+        r.complain(
+            "everySteps", f"must be at most training.steps, which is {total_steps}: no checkpoint is saved."
+        )
     spec = CheckpointSpec(every, r.integer("keep", 2, 1, 100))
     r.finish()
     return spec

@@ -38,7 +38,7 @@ def check_effects(
 ) -> None:
     """Settings that would change nothing. A default is no setting, so that only another value can be one, and
     0 is true of all; 0.0002, 0.1 and 15 were every method's defaults, and older objects have them. The schema
-    says the same; test/integration/without-effect.yaml holds the cases."""
+    says the same; test/integration/judged-alike.yaml holds the cases."""
     method, schedule = METHODS[sparsity.method], sparsity.schedule
     if sparsity.method not in PULLING and sparsity.regularization not in (0.0002, 0.0):
         problems.add("sparsity.regularization", f"must be absent: it belongs to {', '.join(PULLING)}.")
