@@ -160,6 +160,7 @@ def describe_row(row: Row) -> str:
         (row.schedule == "progressive", ramp),
         (row.freezing is not None, f"frozen {row.freezing} %"),
         (row.mask not in ("", "magnitude"), f"{row.mask} mask"),
+        (row.mask_every > 1, f"a mask every {row.mask_every} steps"),
         (row.width, f"width {row.width}"),
         (row.kind == "diff-pruning" and row.matched != "2:4", f"MACs of {row.matched}"),
         (row.steps, f"{row.steps} steps"),

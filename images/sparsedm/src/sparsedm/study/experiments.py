@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sparsedm.study.questions import (
     BUDGET_QUESTIONS,
     EMOJI_QUESTIONS,
+    EVERY_QUESTIONS,
     FRONTIER_QUESTIONS,
     HEADLINE_QUESTIONS,
     RATE_QUESTIONS,
@@ -22,6 +23,7 @@ from sparsedm.study.questions import (
 from sparsedm.study.rows import (
     BUDGET_ROWS,
     EMOJI_ROWS,
+    EVERY_ROWS,
     FRONTIER_ROWS,
     HEADLINE_ROWS,
     RATE_ROWS,
@@ -101,6 +103,10 @@ EXPERIMENTS = {
         Experiment(
             "one-shot", "fashion-mnist-one-shot", "criteria by calibration, and masked activations",
             SHOT_ROWS, (0, 1, 2), SHOT_QUESTIONS,
+        ),
+        Experiment(
+            "mask-update", "fashion-mnist-mask-update", "a mask every few steps", EVERY_ROWS, (0, 1, 2),
+            EVERY_QUESTIONS,
         ),
         Experiment("emoji", "emoji-study", "the headline's rows", EMOJI_ROWS, (0, 1, 2), EMOJI_QUESTIONS),
     )

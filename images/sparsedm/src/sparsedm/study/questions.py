@@ -15,9 +15,11 @@ from sparsedm.study.rows import (
     HALF_WIDTH,
     LEARNING_RATE,
     LEARNING_RATES,
+    MASK_EVERY,
     OTHER_WIDTHS,
     PATTERNS,
     RATED,
+    every_row,
     from_row,
     pattern_row,
     rated_row,
@@ -283,6 +285,16 @@ SHOT_QUESTIONS = (
                 ("weights masked by obs", partial(shot_row, "obs")),
                 ("weights fine-tuned from obs", partial(from_row, "obs")),
             )
+        ),
+    ),
+)
+
+
+EVERY_QUESTIONS = (
+    Question(
+        "Is a mask that is made every few steps as good as one in each?",
+        tuple(
+            Pair(f"every {steps} steps", every_row(steps), every_row(1)) for steps in MASK_EVERY if steps > 1
         ),
     ),
 )

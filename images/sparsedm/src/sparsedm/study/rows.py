@@ -42,6 +42,8 @@ PAPER_RAMP = 80
 CRITERIA = ("magnitude", "wanda", "energy", "obs")
 CRITERIA_PATTERNS = ("2:4", "4:8")
 """Of the experiment one-shot."""
+MASK_EVERY = (1, 2, 4, 10)
+"""Steps between two masks, of the experiment mask-update."""
 PATTERNS = ("1:4", "2:8", "2:4", "1:2", "4:8", "3:4")
 
 
@@ -49,10 +51,10 @@ PATTERNS = ("1:4", "2:8", "2:4", "1:2", "4:8", "3:4")
 class Row:
     """`pattern` and `schedule` are empty where nothing is masked. `freezing` is the percentage of the steps
     under a mask that no longer moves; `ramp` the one in which a progressive schedule reaches its target, None
-    for an equal part for each pattern, as in the paper. The budget is that of the command unless `steps` says
-    another; `extra_steps` come on top. `matched` is the pattern whose MACs Diff-Pruning comes down to. With
-    `held_out` the distance is that to the test images, else to the training images. All runs of a phase come
-    before those of the next."""
+    for an equal part for each pattern, as in the paper. A mask that moves is made anew every `mask_every`
+    steps. The budget is that of the command unless `steps` says another; `extra_steps` come on top. `matched`
+    is the pattern whose MACs Diff-Pruning comes down to. With `held_out` the distance is that to the test
+    images, else to the training images. All runs of a phase come before those of the next."""
 
     name: str
     group: str
@@ -65,6 +67,7 @@ class Row:
     freezing: int | None = None
     distillation: float = 0.0
     mask: str = ""
+    mask_every: int = 1
     width: int | None = None
     learning_rate: str = LEARNING_RATE
     extra_steps: int = 0
@@ -99,6 +102,7 @@ class Row:
             "schedule": schedule,
             "maskType": self.mask,
             "distillationWeight": f"{self.distillation:g}",
+            **({"maskUpdateSteps": self.mask_every} if self.mask_every > 1 else {}),
         }
 
     def work(self, steps: int, samples: int) -> float:
@@ -297,6 +301,17 @@ def _shots() -> Iterator[Row]:
             yield _sparse(from_row(criterion, pattern), "one-shot", pattern=pattern, mask=criterion, phase=1)
 
 
+def every_row(steps: int) -> str:
+    """The name of the row whose masks are made every so many steps."""
+    return f"mask-every-{steps}"
+
+
+def _every() -> Iterator[Row]:
+    """Masks move in all steps but the last 15 %, where those of the default are frozen after a fifth."""
+    for steps in MASK_EVERY:
+        yield _sparse(every_row(steps), "mask-update", freezing=PAPER_FREEZE, mask_every=steps)
+
+
 TITLES = {
     "dense": "dense",
     "dense-trained-on": "dense, trained on",
@@ -314,8 +329,9 @@ ROWS: tuple[Row, ...] = (*_bars(), *_methods(), *_schedules(), *_patterns(), *_l
 TEACHER_ROWS, BUDGET_ROWS, FRONTIER_ROWS = tuple(_taught()), tuple(_budgets()), tuple(_frontier())
 RATE_ROWS, SHOT_ROWS = tuple(_rates()), tuple(_shots())
 HEADLINE_ROWS = tuple(_headlines("headline", held_out=True))
-EMOJI_ROWS = tuple(_headlines("emoji", subject=EMOJI))
+EMOJI_ROWS, EVERY_ROWS = tuple(_headlines("emoji", subject=EMOJI)), tuple(_every())
 LATER_ROWS = (
     *TEACHER_ROWS, *BUDGET_ROWS, *FRONTIER_ROWS, *RATE_ROWS, *HEADLINE_ROWS, *SHOT_ROWS, *EMOJI_ROWS,
+    *EVERY_ROWS,
 )  # fmt: skip
 BY_NAME = {row.name: row for row in (*ROWS, *LATER_ROWS)}
