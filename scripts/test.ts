@@ -122,7 +122,7 @@ async function check(): Promise<Outcome> {
 
 async function onCluster(project: Part, { target, images }: Setup, run: Run): Promise<Outcome> {
   if (!target || !images) throw new Error(`${project} needs a cluster and images`);
-  await installOperator(target, images, ['--set', 'gateway.enabled=true']);
+  await installOperator(target, images);
   return vitest(project, run, {
     KUBECONFIG: target.env.KUBECONFIG,
     SPARSEDM_E2E_KUBECTL: JSON.stringify(target.kubectlCommand),

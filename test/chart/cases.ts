@@ -10,18 +10,34 @@ export type Case = {
   wantKinds: Record<string, number>;
 };
 
-const always = { Deployment: 1, Service: 1, ServiceAccount: 1, CustomResourceDefinition: 3 };
+/** Operator and gateways, each with a Deployment, a Service and an account. */
+const both = { Deployment: 2, Service: 2, ServiceAccount: 2, PodDisruptionBudget: 1 };
+const always = { ...both, CustomResourceDefinition: 3 };
 
 export const cases: Case[] = [
   {
     name: 'nothing set',
     values: {},
-    wantKinds: { ...always, ClusterRole: 4, ClusterRoleBinding: 2, Role: 1, RoleBinding: 1 },
+    wantKinds: { ...always, ClusterRole: 5, ClusterRoleBinding: 3, Role: 2, RoleBinding: 2 },
+  },
+  {
+    name: 'no gateway',
+    values: { gateway: { enabled: false } },
+    wantKinds: {
+      Deployment: 1,
+      Service: 1,
+      ServiceAccount: 1,
+      CustomResourceDefinition: 3,
+      ClusterRole: 4,
+      ClusterRoleBinding: 2,
+      Role: 1,
+      RoleBinding: 1,
+    },
   },
   {
     name: 'two namespaces only',
     values: { watchNamespaces: ['team-a', 'team-b'] },
-    wantKinds: { ...always, ClusterRole: 3, ClusterRoleBinding: 1, Role: 3, RoleBinding: 3 },
+    wantKinds: { ...always, ClusterRole: 3, ClusterRoleBinding: 1, Role: 6, RoleBinding: 6 },
   },
   {
     name: 'nothing cluster-wide',
@@ -30,18 +46,18 @@ export const cases: Case[] = [
       rbac: { tokenReviews: false, aggregateToUserRoles: false },
       crds: { install: false },
     },
-    wantKinds: { Deployment: 1, Service: 1, ServiceAccount: 1, Role: 2, RoleBinding: 2 },
+    wantKinds: { ...both, Role: 4, RoleBinding: 4 },
   },
   {
     name: 'highly available',
     values: { replicas: 3, priorityClassName: 'system-cluster-critical' },
     wantKinds: {
       ...always,
-      ClusterRole: 4,
-      ClusterRoleBinding: 2,
-      Role: 1,
-      RoleBinding: 1,
-      PodDisruptionBudget: 1,
+      ClusterRole: 5,
+      ClusterRoleBinding: 3,
+      Role: 2,
+      RoleBinding: 2,
+      PodDisruptionBudget: 2,
     },
   },
   {
@@ -52,7 +68,7 @@ export const cases: Case[] = [
       trainer: { image: { repository: 'registry.example.com:5000/ml/trainer', digest } },
       serving: { image: { repository: 'ghcr.io/ml/serving', tag: '2.0.0-rc.1' } },
     },
-    wantKinds: { ...always, ClusterRole: 4, ClusterRoleBinding: 2, Role: 1, RoleBinding: 1 },
+    wantKinds: { ...always, ClusterRole: 5, ClusterRoleBinding: 3, Role: 2, RoleBinding: 2 },
   },
   {
     name: 'monitored',
@@ -63,31 +79,27 @@ export const cases: Case[] = [
     options: { apiVersions: ['monitoring.coreos.com/v1'] },
     wantKinds: {
       ...always,
-      ClusterRole: 4,
-      ClusterRoleBinding: 2,
-      Role: 1,
-      RoleBinding: 1,
+      ClusterRole: 5,
+      ClusterRoleBinding: 3,
+      Role: 2,
+      RoleBinding: 2,
       ServiceMonitor: 1,
     },
   },
   {
-    name: 'with gateways, and everything that may watch or guard them',
+    name: 'everything that may watch or guard operator and gateways',
     values: {
-      gateway: { enabled: true, replicas: 3 },
+      gateway: { replicas: 3 },
       metrics: { serviceMonitor: { enabled: true } },
       networkPolicy: { enabled: true },
     },
     options: { apiVersions: ['monitoring.coreos.com/v1'] },
     wantKinds: {
       ...always,
-      Deployment: 2,
-      Service: 2,
-      ServiceAccount: 2,
       ClusterRole: 5,
       ClusterRoleBinding: 3,
       Role: 2,
       RoleBinding: 2,
-      PodDisruptionBudget: 1,
       NetworkPolicy: 2,
       ServiceMonitor: 1,
     },
@@ -105,11 +117,11 @@ export const cases: Case[] = [
     },
     wantKinds: {
       ...always,
-      ClusterRole: 4,
-      ClusterRoleBinding: 2,
-      Role: 1,
-      RoleBinding: 1,
-      NetworkPolicy: 1,
+      ClusterRole: 5,
+      ClusterRoleBinding: 3,
+      Role: 2,
+      RoleBinding: 2,
+      NetworkPolicy: 2,
     },
   },
   {
@@ -142,7 +154,7 @@ export const cases: Case[] = [
       concurrency: 32,
       debug: { endpoints: true },
     },
-    wantKinds: { ...always, ClusterRole: 4, ClusterRoleBinding: 2, Role: 1, RoleBinding: 1 },
+    wantKinds: { ...always, ClusterRole: 5, ClusterRoleBinding: 3, Role: 2, RoleBinding: 2 },
   },
   {
     name: 'the same keys everywhere',
@@ -163,20 +175,20 @@ export const cases: Case[] = [
     options: { apiVersions: ['monitoring.coreos.com/v1'] },
     wantKinds: {
       ...always,
-      ClusterRole: 4,
-      ClusterRoleBinding: 2,
-      Role: 1,
-      RoleBinding: 1,
+      ClusterRole: 5,
+      ClusterRoleBinding: 3,
+      Role: 2,
+      RoleBinding: 2,
       ServiceMonitor: 1,
-      PodDisruptionBudget: 1,
-      NetworkPolicy: 1,
+      PodDisruptionBudget: 2,
+      NetworkPolicy: 2,
     },
   },
   {
     name: 'OpenShift',
     values: {},
     options: { apiVersions: ['security.openshift.io/v1'] },
-    wantKinds: { ...always, ClusterRole: 4, ClusterRoleBinding: 2, Role: 1, RoleBinding: 1 },
+    wantKinds: { ...always, ClusterRole: 5, ClusterRoleBinding: 3, Role: 2, RoleBinding: 2 },
   },
   {
     name: 'maps removed by null',
@@ -189,7 +201,7 @@ export const cases: Case[] = [
       affinity: null,
       workloads: { podSecurityContext: { runAsUser: null, runAsGroup: null, fsGroup: 5000 } },
     },
-    wantKinds: { ...always, ClusterRole: 4, ClusterRoleBinding: 2, Role: 1, RoleBinding: 1 },
+    wantKinds: { ...always, ClusterRole: 5, ClusterRoleBinding: 3, Role: 2, RoleBinding: 2 },
   },
   {
     name: 'roles and account from elsewhere, one pod without a lease',
@@ -198,6 +210,6 @@ export const cases: Case[] = [
       serviceAccount: { create: false, name: 'mine' },
       leaderElection: { enabled: false },
     },
-    wantKinds: { Deployment: 1, Service: 1, CustomResourceDefinition: 3, ClusterRole: 2 },
+    wantKinds: { ...always, ServiceAccount: 1, ClusterRole: 2 },
   },
 ];

@@ -23,12 +23,13 @@ const podOf = (manifests: readonly Manifest[], wanted = name) =>
   (named(manifests, 'Deployment', wanted).spec as { template: Pod }).template;
 
 describe('gateway.enabled', () => {
-  it('is off by default', async () => {
-    expect(ofKind(await render(), 'Deployment')).toHaveLength(1);
+  it('is on unless it is turned off', async () => {
+    named(await render(), 'Deployment');
+    expect(ofKind(await render({ gateway: { enabled: false } }), 'Deployment')).toHaveLength(1);
   });
 
   it('runs gateways that the operator finds, and hears', async () => {
-    const manifests = await render({ gateway: { enabled: true }, watchNamespaces: ['a', 'b'] });
+    const manifests = await render({ watchNamespaces: ['a', 'b'] });
     const pod = podOf(manifests);
     const [command, ...flags] = pod.spec.containers[0]!.args;
     expect(command).toBe('gateway');
@@ -62,7 +63,7 @@ describe('gateway.enabled', () => {
     const extraVolumes = [{ name: 'certificates', configMap: { name: 'certificates' } }];
     const extraVolumeMounts = [{ name: 'certificates', mountPath: '/etc/certificates', readOnly: true }];
     const values = { extraEnv, extraVolumes, extraVolumeMounts };
-    const { spec } = podOf(await render({ gateway: { enabled: true }, ...values }));
+    const { spec } = podOf(await render(values));
     expect(spec.containers[0]!.env).toEqual(extraEnv);
     expect(spec.containers[0]!.volumeMounts).toEqual(expect.arrayContaining(extraVolumeMounts));
     expect(spec.volumes).toEqual(expect.arrayContaining(extraVolumes));
@@ -72,7 +73,7 @@ describe('gateway.enabled', () => {
     ['the cluster', {}, 'ClusterRole', `sparsedm-system:${name}`],
     ['the watched namespaces', { watchNamespaces: ['a'] }, 'Role', name],
   ])('lets them read services and pods of %s, and nothing else', async (_, values, kind, role) => {
-    const manifests = await render({ gateway: { enabled: true }, ...values });
+    const manifests = await render(values);
     expect(named(manifests, kind, role).rules).toEqual([
       { apiGroups: ['sparsedm.io'], resources: ['sparseinferenceservices'], verbs: ['get', 'list', 'watch'] },
       { apiGroups: [''], resources: ['pods'], verbs: ['get', 'list', 'watch'] },

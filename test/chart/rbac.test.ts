@@ -39,6 +39,9 @@ const wantLeaderRights = [
   'coordination.k8s.io/leases[sparsedm-operator]: get update watch',
 ];
 
+/** In the release's namespace: which gateways there are. */
+const wantGatewayRights = ['core/pods: get list watch'];
+
 /** Of an operator of the whole cluster: whether a run on CPUs leaves GPUs unused. */
 const wantNodeRights = ['core/nodes: list'];
 
@@ -65,7 +68,11 @@ function rights(rules: readonly Rule[] = []): string[] {
 function granted(manifests: readonly Manifest[]): Record<string, string[]> {
   const account = only(manifests, 'ServiceAccount').metadata;
   const result: Record<string, string[]> = {};
-  for (const binding of manifests.filter(({ kind }) => kind.endsWith('RoleBinding'))) {
+  // Those of the gateways' account: gateway.test.ts.
+  const bindings = manifests.filter(
+    ({ kind, metadata }) => kind.endsWith('RoleBinding') && !metadata.name.endsWith('-gateway'),
+  );
+  for (const binding of bindings) {
     expect(binding.subjects).toEqual([
       { kind: 'ServiceAccount', name: account.name, namespace: account.namespace },
     ]);
@@ -86,7 +93,7 @@ describe('rights of the operator', () => {
   it('in the whole cluster', async () => {
     expect(granted(await render())).toEqual({
       '': sorted(wantNamespaceRights, wantNodeRights, wantTokenReviewRights),
-      'sparsedm-system': wantLeaderRights,
+      'sparsedm-system': sorted(wantLeaderRights, wantGatewayRights),
     });
   });
 
@@ -95,14 +102,14 @@ describe('rights of the operator', () => {
       '': wantTokenReviewRights,
       a: sorted(wantNamespaceRights),
       b: sorted(wantNamespaceRights),
-      'sparsedm-system': wantLeaderRights,
+      'sparsedm-system': sorted(wantLeaderRights, wantGatewayRights),
     });
   });
 
   it('in its own namespace alone', async () => {
     const values = { watchNamespaces: ['sparsedm-system'], rbac: { tokenReviews: false } };
     expect(granted(await render(values))).toEqual({
-      'sparsedm-system': sorted(wantNamespaceRights, wantLeaderRights),
+      'sparsedm-system': sorted(wantNamespaceRights, wantLeaderRights, wantGatewayRights),
     });
   });
 
@@ -112,7 +119,7 @@ describe('rights of the operator', () => {
     );
     expect(granted(await render({ keda: { enabled: true } }))).toEqual({
       '': sorted(wantNamespaceRights, wantNodeRights, wantTokenReviewRights, kedaRights),
-      'sparsedm-system': wantLeaderRights,
+      'sparsedm-system': sorted(wantLeaderRights, wantGatewayRights),
     });
   });
 
@@ -120,6 +127,7 @@ describe('rights of the operator', () => {
     const values = { leaderElection: { enabled: false } };
     expect(granted(await render(values))).toEqual({
       '': sorted(wantNamespaceRights, wantNodeRights, wantTokenReviewRights),
+      'sparsedm-system': wantGatewayRights,
     });
   });
 

@@ -369,7 +369,7 @@ describe('optional objects', () => {
     );
   });
 
-  it('a NetworkPolicy lets in reports from the pods of the operator, and metrics from the given peers', async () => {
+  it('a NetworkPolicy lets in reports from the pods of the operator and from gateways, and metrics from the given peers', async () => {
     const from = [{ podSelector: { matchLabels: { app: 'prometheus' } } }];
     const policy = only(
       await render({ networkPolicy: { enabled: true, metricsFrom: from } }),
@@ -385,6 +385,7 @@ describe('optional objects', () => {
               namespaceSelector: {},
               podSelector: { matchLabels: { 'app.kubernetes.io/managed-by': 'sparsedm-operator' } },
             },
+            { podSelector: { matchLabels: { 'app.kubernetes.io/component': 'gateway' } } },
           ],
         },
         { ports: [{ port: 'metrics' }], from },

@@ -46,7 +46,7 @@ try {
   if (keda !== undefined) await installKeda(target, keda);
   if (kueue !== undefined) await installKueue(target, kueue);
   if (s3 !== undefined) await installS3(target, s3);
-  await installOperator(target, images, ['--set', `keda.enabled=${keda !== undefined},gateway.enabled=true`]);
+  await installOperator(target, images, ['--set', `keda.enabled=${keda !== undefined}`]);
   process.exitCode = await vitest({
     KUBECONFIG: target.env['KUBECONFIG'],
     SPARSEDM_E2E_KUBECTL: JSON.stringify(target.kubectlCommand),
