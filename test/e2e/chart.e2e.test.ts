@@ -105,7 +105,9 @@ async function removeAll(): Promise<void> {
 }
 
 const leader = async () => (await get<Lease>(namespace, `lease/${fullname}`)).spec.holderIdentity ?? '';
-const operatorPods = () => list<Pod>(namespace, 'pods', ofRelease);
+// Those of the gateways have another name.
+const operatorPods = () =>
+  list<Pod>(namespace, 'pods', `${ofRelease},app.kubernetes.io/name=sparsedm-operator`);
 const isReady = (pod: Pod) =>
   pod.status.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
 
