@@ -289,11 +289,6 @@ def test_custom_stages() -> None:
         ),
         ("training.refreshSteps", 300, "refreshSteps must be less than training.steps, which is 300"),
         ("training.optimizer", "sgd", "optimizer must be one of adamw, adafactor"),
-        (
-            "training",
-            {"sharding": "fsdp", "optimizer": "adafactor"},
-            "training.optimizer must be adamw with training.sharding fsdp",
-        ),
         ("checkpoint.keep", 0, "checkpoint.keep must be a whole number from 1 to 100"),
         ("evaluation.samples", 1, "evaluation.samples must be a whole number from 2"),
         ("evaluation.guidance", "no", "evaluation.guidance must be a decimal from 0 to 20"),

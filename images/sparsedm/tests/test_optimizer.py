@@ -10,6 +10,7 @@ from sparsedm.sparsity.methods import build_method
 from sparsedm.training.config.parts import read_training
 from sparsedm.training.config.reader import Problems, Reader
 from sparsedm.training.optimizer import Adafactor, build_optimizer, state_bytes
+from sparsedm.training.sharding import Held
 
 
 def test_a_kernel_is_factored_as_the_matrix_of_its_outputs_and_inputs() -> None:
@@ -43,7 +44,7 @@ def test_a_kernel_is_factored_as_the_matrix_of_its_outputs_and_inputs() -> None:
 def test_the_states_take_the_bytes_that_are_said(name: str) -> None:
     network = nn.Sequential(nn.Conv2d(8, 16, 3), nn.Linear(64, 128), nn.LayerNorm(128))
     training = read_training(Reader({"optimizer": name}, "training", Problems()))
-    optimizer = build_optimizer(training, build_method("ste"), list(network.parameters()))
+    optimizer = build_optimizer(training, build_method("ste"), Held(network))
     for parameter in network.parameters():
         parameter.grad = torch.randn_like(parameter)
     optimizer.step()

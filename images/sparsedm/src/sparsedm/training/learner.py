@@ -51,7 +51,7 @@ def begin(
         recompute_blocks(student)
     own = hold(student, training.sharding, processes, device)
     own.mask(layers, method)
-    optimizer = build_optimizer(training, method, own.parameters())
+    optimizer = build_optimizer(training, method, own)
     scaler = own.scaler(device.type, enabled=training.precision == "fp16", **LOSS_SCALE)
     noise = torch.Generator(device).manual_seed(training.seed)
     return RunState(own, Ema(own, training.ema_decay), optimizer, scaler, layers, noise)

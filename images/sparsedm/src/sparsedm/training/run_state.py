@@ -149,7 +149,7 @@ class RunState:
             yield f"ema/{name}", name, self.ema.weights[name]
         for name, parameter in self.held.named_parameters():
             for key, own in self.optimizer.state[parameter].items():
-                yield f"optimizer/{name}/{key}", name, own
+                yield f"optimizer/{name}/{key}", self._rows_of(name, key), own
         for name, mask in self.layers.masks().items():
             yield f"mask/{name}", f"{name}.weight", mask
         for name, factors in self.factors.items():
@@ -190,11 +190,17 @@ class RunState:
         for position, (name, _) in enumerate(self.held.named_parameters()):
             prefix = f"{name}/"
             own["state"][position] = {
-                key.removeprefix(prefix): self.held.own(name, tensor) if tensor.dim() else tensor
+                key.removeprefix(prefix): self.held.own(self._rows_of(name, key.removeprefix(prefix)), tensor)
+                if tensor.dim()
+                else tensor
                 for key, tensor in tensors.items()
                 if key.startswith(prefix)
             }
         self.optimizer.load_state_dict(own)
+
+    def _rows_of(self, name: str, key: str) -> str:
+        """The parameter whose rows are those of the optimizer's state `key`; none of what has no rows."""
+        return "" if key in getattr(self.optimizer, "shared", ()) else name
 
     def _restore_noise(self, state: Tensor, device: str) -> None:
         """A generator's state is specific to a kind of device; on another kind the generator is seeded anew

@@ -442,7 +442,7 @@ export interface ISparseFinetune {
        */
       "sharding"?: "none" | "fsdp";
       /**
-       * What steps the weights. "adamw" keeps two moments of each weight, 8 bytes. "adafactor" keeps means of the rows and columns of a matrix instead, which is next to nothing, and takes no betas; it takes the same learning rate and weight decay, and whole matrices: sharding must be "none".
+       * What steps the weights. "adamw" keeps two moments of each weight, 8 bytes. "adafactor" keeps means of the rows and columns of a matrix instead, which is next to nothing, and takes no betas; it takes the same learning rate and weight decay.
        */
       "optimizer"?: "adamw" | "adafactor";
       /**
