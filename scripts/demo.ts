@@ -151,7 +151,10 @@ async function generate(url: string): Promise<Buffer> {
 /** Waits for the service, then fetches one image through it and the sample grid from its model volume. */
 async function serve(target: Target): Promise<{ grid: string; image: string }> {
   await target.kubectl(['-n', namespace, 'apply', '--validate=strict', '-f', `${examples}/service.yaml`]);
-  await target.kubectl(['-n', namespace, 'wait', `sis/${name}`, '--for=condition=Ready', '--timeout=300s']);
+  for (const condition of ['Ready', 'UpToDate']) {
+    const wait = ['wait', `sis/${name}`, `--for=condition=${condition}`, '--timeout=300s'];
+    await target.kubectl(['-n', namespace, ...wait]);
+  }
   await mkdir(outputDir, { recursive: true });
   const files = { grid: path.join(outputDir, 'samples.png'), image: path.join(outputDir, 'ankle-boot.png') };
   await writeFile(

@@ -110,7 +110,8 @@ async function python({ python = 'python3', registry }: Setup, { scratch, only }
   // The tests use one thread each. A core begins with half of the tests in their order, which share what a file sets up,
   // and takes from those that the other has before it when it has done its own: single files take minutes.
   const shared = ['-n', 'auto', '--dist', 'worksteal'];
-  const args = ['-m', 'pytest', ...chosen, '-q', ...shared, `--junitxml=${file}`];
+  const slowest = ['--durations=20', '--durations-min=5'];
+  const args = ['-m', 'pytest', ...chosen, '-q', ...shared, ...slowest, `--junitxml=${file}`];
   const status = await show(python, args, env);
   return counted(lint || status, file, parseJUnit, junitFailures);
 }
