@@ -410,6 +410,32 @@ def place_of_nothing(**parts: Any) -> dict[str, Any]:
     }
 
 
+def test_an_artifact_is_measured_again_as_the_run_measured_it(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip, out = place.directory / "clip", place.directory / "records"
+    clip = clip if clip.exists() else write_clip(clip)
+    manifest = place.train(place.spec(FAST, out.name, evaluation__clipUri=f"file://{clip}"))
+    (place.directory / "held-out.txt").write_text("a blue ball\n")
+    given = {
+        "--model": out, "--dense": place.pipeline(FAST), "--prompts": place.directory / "held-out.txt",
+        "--clip": clip, "--extractor": place.directory / "extractor.safetensors", "--samples": 4,
+        "--steps": 2,
+    }  # fmt: skip
+    command = ["evaluate", *(str(each) for pair in given.items() for each in pair)]
+    assert main([*command, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    for name in ("metric", "dense", "sparse", "referenceDigest", "guidance"):
+        assert found[name] == manifest["fid"][name]
+    for name in ("psnr", "ssim", "clip"):
+        assert found["quality"]["images"][name] == manifest["quality"]["images"][name]
+    assert main([*command, "--data", "x"]) == 2
+    assert "--data says nothing of a pipeline" in capsys.readouterr().err
+    other = place.pipeline("FluxPipeline")
+    assert main([*command, "--dense", str(other)]) == 3
+    assert "name the pipeline that it was made of" in capsys.readouterr().err
+
+
 def test_inspect_and_verify_know_a_pipeline_and_other_commands_refuse_it(
     place: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:

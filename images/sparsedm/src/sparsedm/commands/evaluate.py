@@ -4,6 +4,9 @@ The reference is a data set (`--data`), or statistics in an npz (`--reference`).
 run: what is compared with decodings of latents, or with samples of the dense model, is no FID.
 
 `--patterns 4:8,2:4,1:4` masks the artifact's weights, and those of the dense model, at each pattern as well.
+
+Of a whole pipeline `--dense` is the folder of the dense one, and both draw after `--prompts`
+(evaluate_pipeline.py).
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from typing import Any
 
 from torch import nn
 
-from sparsedm.artifact.artifact import load_artifact
+from sparsedm.artifact.artifact import PIPELINE, load_artifact, read_manifest
 from sparsedm.data import open_dataset
 from sparsedm.data.features import SCALES, TEXTS
 from sparsedm.diffusion.samplers import IMAGE_CHANNELS, SAMPLERS
@@ -45,7 +48,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", required=True, metavar="DIR", help="artifact directory, as training wrote it"
     )
-    parser.add_argument("--dense", metavar="FILE", help="dense weights (.safetensors) to measure beside it")
+    parser.add_argument(
+        "--dense",
+        metavar="FILE",
+        help="dense weights (.safetensors) to measure beside it; of a pipeline, the folder of the dense one",
+    )
+    parser.add_argument("--prompts", metavar="FILE", type=Path, help="which a pipeline draws after")
+    parser.add_argument(
+        "--clip", metavar="DIR", type=Path, help="CLIP model that scores a pipeline's images and prompts"
+    )
     parser.add_argument(
         "--data",
         metavar="DIR",
@@ -120,7 +131,14 @@ def _patterns(text: str) -> list[Pattern]:
 
 
 def run(args: argparse.Namespace) -> int:
-    figures, quality = _evaluate(args)
+    kind = read_manifest(Path(args.model)).get("architecture")
+    if kind == PIPELINE:
+        # Imported here: few artifacts are pipelines.
+        from sparsedm.commands.evaluate_pipeline import evaluate_pipeline
+
+        figures, quality = evaluate_pipeline(args, lambda name, work: _Counter(name, work, args.json))
+    else:
+        figures, quality = _evaluate(args)
     if args.json:
         print(json.dumps({**figures, "quality": quality}))
         return 0
@@ -131,9 +149,14 @@ def run(args: argparse.Namespace) -> int:
     rows = [*figures.items(), *served.items()]
     for name, value in quality.items():
         inner = value.items() if isinstance(value, Mapping) else [("", value)]
-        rows += [(f"{name} {key}".strip(), entry) for key, entry in inner]
+        rows += [(f"{name} {key}".strip(), _in_words(entry)) for key, entry in inner]
     print("\n".join([*(f"{key:<20} {value}" for key, value in rows), *table]))
     return 0
+
+
+def _in_words(value: Any) -> Any:
+    """Worked example: {"dense": "21.5", "sparse": "20.9"} -> "dense 21.5, sparse 20.9"."""
+    return ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, Mapping) else value
 
 
 def _table(rows: list[dict[str, Any]]) -> list[str]:
@@ -205,6 +228,8 @@ def _at_pattern(
 
 
 def _check_arguments(args: argparse.Namespace, model: nn.Module, names: list[str]) -> None:
+    if args.prompts or args.clip:
+        raise ConfigError(["--prompts and --clip are for a whole pipeline, and the artifact is none."])
     if args.samples < 2:
         raise InputError("TooFewSamples", f"--samples must be at least 2, not {args.samples}.")
     problems = [
