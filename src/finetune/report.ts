@@ -185,33 +185,11 @@ export function withReport(
 
 /** The status with every part of a report but its progress. */
 export function withParts(status: SparseFinetuneStatus, report: FinetuneReport): SparseFinetuneStatus {
-  const {
-    sources,
-    checkpoint,
-    sparsity,
-    macs,
-    latency,
-    fid,
-    images,
-    model,
-    best,
-    rollback,
-    attempt,
-    trainer,
-  } = report;
+  const { progress: _progress, error: _error, attempt, trainer, ...parts } = report;
   return {
     ...status,
     ...defined({
-      sources,
-      checkpoint,
-      sparsity,
-      macs,
-      latency,
-      fid,
-      images,
-      model,
-      best,
-      rollback,
+      ...parts,
       attempts: attempt && { ...status.attempts, ...attempt },
       trainer: trainer && withUsage(status.trainer, trainer),
     }),
