@@ -16,7 +16,7 @@ TINY = UViTConfig(image_size=8, patch_size=2, channels=3, width=16, depth=3, hea
     ("preset", "want_parameters", "want_tokens"),
     [
         ("fashion-mnist-uvit-tiny", 1_069_584, 66),
-        ("emoji-uvit-small", 3_414_528, 18),
+        ("emoji-uvit-small", 3_368_304, 66),
         ("cifar10-uvit-small", 44_255_328, 257),
         ("celeba64-uvit-small", 44_292_228, 257),
         ("imagenet64-uvit-mid", 130_940_292, 258),

@@ -14,7 +14,7 @@ PRESETS: dict[str, UViTConfig] = {
         final_conv=False, prediction="v",
     ),
     "emoji-uvit-small": UViTConfig(
-        image_size=32, patch_size=8, channels=3, width=192, depth=7, heads=6, num_classes=24,
+        image_size=32, patch_size=4, channels=3, width=192, depth=7, heads=6, num_classes=24,
         final_conv=False, prediction="v",
     ),
     "cifar10-uvit-small": UViTConfig(image_size=32, patch_size=2, channels=3, width=512, depth=13, heads=8),
