@@ -430,6 +430,33 @@ class TestS3:
         assert len(files.asked) == 4
 
 
+PIPELINE = (
+    "model_index.json",
+    "README.md",
+    "text_encoder/config.json",
+    "text_encoder/model-00001-of-00002.safetensors",
+    "text_encoder/model.safetensors.index.json",
+    "tokenizer/merges.txt",
+    "transformer/config.json",
+    "transformer/diffusion_pytorch_model.safetensors",
+    "vae/diffusion_pytorch_model.bin",  # the only one
+)
+PIPELINE_DOUBLES = (
+    "sd3_medium.safetensors",
+    "text_encoder/model.fp16-00001-of-00002.safetensors",
+    "text_encoder/model.safetensors.index.fp16.json",
+    "text_encoder/openvino_model.bin",
+    "text_encoder/openvino_model.xml",
+    "transformer/diffusion_pytorch_model.fp16.safetensors",
+    "transformer/diffusion_pytorch_model.bin",
+    "transformer/model.onnx_data",
+)
+
+
+def files_of(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
 class TestHub:
     @pytest.fixture
     def repo(self) -> Files:
@@ -453,8 +480,19 @@ class TestHub:
     )
     def test_folders(self, hub_settings: Settings, uri: str, want: set[str]) -> None:
         folder = fetch(uri, hub_settings)
-        assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} == want
+        assert files_of(folder) == want
         assert sources_status()[0]["revision"] == ("d" if "d" * 40 in uri else "c") * 40
+
+    def test_of_a_model_only_what_is_read(self, tmp_path: Path) -> None:
+        held = {path: b"{}" for path in (*PIPELINE, *PIPELINE_DOUBLES)}
+        with web_server(hub({"o/r": {"c" * 40: held}}, {"main": "c" * 40})) as address:
+            folder = secret(tmp_path / "hf", HF_ENDPOINT=f"http://{address}")
+            settings = Settings((Credentials("hf://", "hub", folder),), tmp_path / "cache")
+            models, data = fetch("hf://o/r", settings), fetch("hf://datasets/o/r", settings)
+            single = fetch("hf://o/r/sd3_medium.safetensors", settings)
+        assert files_of(models) == set(PIPELINE)
+        assert files_of(data) == set(held)
+        assert single.is_file()
 
     def test_a_file(self, repo: Files, hub_settings: Settings) -> None:
         repo.cuts = [1_000_000]

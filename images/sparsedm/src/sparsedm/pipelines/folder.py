@@ -3,7 +3,6 @@ part. The part that is called at every step is its denoiser."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,13 +17,10 @@ from sparsedm.models.scheduler import read_json
 from sparsedm.models.text_encoder import library as text_library
 from sparsedm.models.weight_files import INDEX_SUFFIX, shards_of
 from sparsedm.models.weights import load_weights
+from sparsedm.sources.formats import PIPELINE_INDEX, read_ones
 
-INDEX_FILE = "model_index.json"
 STORED = {"F32": torch.float32, "BF16": torch.bfloat16, "F16": torch.float16}
 DENOISERS = ("transformer", "unet")
-_VARIANT = re.compile(r"\.(fp16|bf16|non_ema|ema)\b")
-_OTHER_FORMATS = (".bin", ".msgpack", ".onnx", ".onnx_data", ".ckpt", ".h5", ".xml", ".gguf")
-"""Of weights that lie beside safetensors in folders from a hub, and that nothing here reads."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +61,7 @@ class PipelineFolder:
     @property
     def scheduler(self) -> str:
         """Its class."""
-        return str((read_json(self.path / INDEX_FILE).get("scheduler") or [None, "none"])[1])
+        return str((read_json(self.path / PIPELINE_INDEX).get("scheduler") or [None, "none"])[1])
 
     def build_denoiser(self) -> nn.Module:
         """With fresh weights, float32. Raises InputError."""
@@ -88,7 +84,7 @@ class PipelineFolder:
 
     def open(self, dtype: torch.dtype, device: torch.device, denoiser: nn.Module | None = None) -> Any:
         """The pipeline object, whose denoiser is the given one where there is one. Raises InputError."""
-        index = read_json(self.path / INDEX_FILE)
+        index = read_json(self.path / PIPELINE_INDEX)
         # A part that the folder has not, such as a text encoder that was left out.
         parts: dict[str, Any] = {name: None for name, value in index.items() if value == [None, None]}
         if denoiser is None and _keeps_float32(getattr(library(), self.class_name)):
@@ -122,24 +118,24 @@ class PipelineFolder:
     def other_files(self) -> list[str]:
         """Paths in the folder, sorted, of all that the pipeline reads besides the denoiser's weights: the
         files of its parts, without variants and other formats of the same weights."""
-        parts = [name for name, value in read_json(self.path / INDEX_FILE).items() if _is_part(value)]
-        files = [INDEX_FILE, f"{self.denoiser}/{CONFIG_FILE}"]
+        parts = [name for name, value in read_json(self.path / PIPELINE_INDEX).items() if _is_part(value)]
+        files = [PIPELINE_INDEX, f"{self.denoiser}/{CONFIG_FILE}"]
         for part in parts:
             if part != self.denoiser and (self.path / part).is_dir():
-                found = [path for path in sorted((self.path / part).rglob("*")) if path.is_file()]
-                files += [str(path.relative_to(self.path)) for path in _read_by_diffusers(found)]
+                found = sorted(path for path in (self.path / part).rglob("*") if path.is_file())
+                files += read_ones(str(path.relative_to(self.path)) for path in found)
         return sorted(files)
 
 
 def read_pipeline(path: Path) -> PipelineFolder:
     """Raises InputError where it is no pipeline's, with one denoiser of diffusers' own classes."""
-    if not (path / INDEX_FILE).is_file():
+    if not (path / PIPELINE_INDEX).is_file():
         raise InputError(
             "PretrainedNotFound",
-            f"There is no {INDEX_FILE} in {path}: give the folder of a whole pipeline, or for a denoiser "
+            f"There is no {PIPELINE_INDEX} in {path}: give the folder of a whole pipeline, or for a denoiser "
             "alone write model.architecture: diffusers.",
         )
-    index = read_json(path / INDEX_FILE)
+    index = read_json(path / PIPELINE_INDEX)
     parts = {name: value for name, value in index.items() if _is_part(value)}
     found = [name for name in parts if name.split("_")[0] in DENOISERS]
     if len(found) != 1 or found[0] not in DENOISERS:
@@ -174,15 +170,6 @@ def _keeps_float32(network: Any) -> set[str]:
 def _is_part(value: Any) -> bool:
     """As ["diffusers", "AutoencoderKL"]; [null, null] is a part that is not there."""
     return isinstance(value, list) and len(value) == 2 and all(isinstance(one, str) for one in value)
-
-
-def _read_by_diffusers(files: list[Path]) -> list[Path]:
-    safe = {path.parent for path in files if path.suffix == ".safetensors" and not _VARIANT.search(path.name)}
-    return [
-        path
-        for path in files
-        if path.parent not in safe or not (_VARIANT.search(path.name) or path.name.endswith(_OTHER_FORMATS))
-    ]
 
 
 def _unsupported(path: Path, problem: str) -> InputError:

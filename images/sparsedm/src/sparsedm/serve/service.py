@@ -22,7 +22,6 @@ from typing import Any, Literal
 import numpy as np
 
 from sparsedm.errors import InputError
-from sparsedm.pipelines.folder import INDEX_FILE
 from sparsedm.runtime.report_client import Ask, ReportClient
 from sparsedm.serve.batcher import Batcher, Displaced, Draining, Refused, TooLate
 from sparsedm.serve.config import ServeConfig
@@ -41,6 +40,7 @@ from sparsedm.serve.quality import QualityMonitor, Unmeasured, open_monitor
 from sparsedm.serve.telemetry import Latencies
 from sparsedm.serve.waiting import Previews
 from sparsedm.sources.fetch import Meter, Use, fetch_all
+from sparsedm.sources.formats import PIPELINE_INDEX
 from sparsedm.sources.settings import Settings
 from sparsedm.uris import resolve_uri, sources_status, uri_of
 
@@ -177,7 +177,7 @@ class Service:
             model = await loop.run_in_executor(self._executor, fetch_model, self.config.remote, self._loading)
             self.config = replace(self.config, model=model)
         config = self.config
-        load = PipelineEngine.load if (config.model / INDEX_FILE).is_file() else Engine.load
+        load = PipelineEngine.load if (config.model / PIPELINE_INDEX).is_file() else Engine.load
         engine = await loop.run_in_executor(
             self._executor, load, config.model, config.engine, config.sha256, None, self._loading
         )

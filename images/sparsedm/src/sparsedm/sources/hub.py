@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from sparsedm.sources.formats import read_ones
 from sparsedm.sources.settings import Credentials
 from sparsedm.sources.source import Entry, Listing, SourceError, denied, expired, not_found, unavailable
 from sparsedm.sources.web import HttpFile, explained, open_client
@@ -37,7 +38,7 @@ class HubSource:
         self._is_file = False
 
     def list(self) -> Listing:
-        """The file of this path, else all below it."""
+        """The file of this path, else all below it; of a model, what is read of that (formats.py)."""
         commit, files = self._tree()
         own = [each for each in files if each.path == self._path]
         self._is_file = bool(own)
@@ -46,6 +47,9 @@ class HubSource:
         found = own or [each for each in files if each.path.startswith(folder)]
         if not found:
             raise not_found(f"revision {commit} has neither the file {self._path} nor any in {self._path}/")
+        if self._type == "model" and not own:
+            read = set(read_ones(each.path for each in found))
+            found = [each for each in found if each.path in read]
         entries = tuple(
             Entry(
                 "" if own else each.path.removeprefix(folder),
