@@ -61,7 +61,7 @@ ROWS: dict[str, dict[str, Any]] = {
 @dataclass(frozen=True)
 class Result:
     """`image_s` are processor seconds for an image, of four at a time and by dense products; `run_s` those of
-    the whole run, without this program's measuring."""
+    the run's last attempt, without this program's measuring."""
 
     row: str
     pattern: str
@@ -79,7 +79,8 @@ class Result:
 
 class Figures:
     def __init__(self, args: argparse.Namespace) -> None:
-        self.out, self.samples, self.steps = args.out.resolve(), args.samples, args.steps
+        self.out, self.samples = args.out.resolve(), args.samples
+        self.steps, self.rate = args.steps, args.rate
         self.seeds = args.seeds
         self.folder = read_pipeline(PIPELINE)
         self.recorded, self.measured = hold_out(read_prompts(PIPELINE / "prompts.txt", "prompts"), "prompts")
@@ -153,7 +154,7 @@ class Figures:
         training: dict[str, Any] = {"seed": seed, "batchSize": 8}
         if trains:
             training |= {
-                "steps": self.steps, "learningRate": "0.001", "learningRateSchedule": "cosine",
+                "steps": self.steps, "learningRate": self.rate, "learningRateSchedule": "cosine",
                 "warmupSteps": min(10, self.steps // 2),
             }  # fmt: skip
         return {
@@ -212,6 +213,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="goes on where it was stopped")
     parser.add_argument("--samples", type=int, default=33, help="images that are measured (default: 33)")
     parser.add_argument("--steps", type=int, default=60, help="of a fine-tuning (default: 60)")
+    parser.add_argument("--rate", default="0.0002", help="of a fine-tuning (default: 0.0002)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     args = parser.parse_args()
     limit_threads()
