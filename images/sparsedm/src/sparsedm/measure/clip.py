@@ -17,7 +17,7 @@ from torch import Tensor
 
 from sparsedm.data.images import to_uint8
 from sparsedm.errors import InputError
-from sparsedm.models.text_encoder import CONFIG_FILE, library
+from sparsedm.models.text_encoder import CONFIG_FILE, library, loading_problem
 from sparsedm.models.weights import check_finite
 
 MODEL_TYPE = "clip"
@@ -42,10 +42,8 @@ class ClipScore:
         # The library raises what its own parts raise, from OSError to KeyError.
         except Exception as error:
             raise _unreadable(directory, f"{type(error).__name__}: {error}") from error
-        if missing := sorted(info["missing_keys"]):
-            raise _unreadable(directory, f"{missing[0]} is missing")
-        if mismatched := sorted(str(one[0]) for one in info["mismatched_keys"]):
-            raise _unreadable(directory, f"{mismatched[0]} has another shape than {CONFIG_FILE} says")
+        if problem := loading_problem(info):
+            raise _unreadable(directory, problem)
         check_finite(self._model.state_dict().items(), directory, "ClipModelNotFinite")
         self._model.eval().requires_grad_(False)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +50,8 @@ class TextEncoder:
         # The library raises what its own parts raise, from OSError to KeyError.
         except Exception as error:
             raise _unreadable(directory, f"{type(error).__name__}: {error}") from error
-        if missing := sorted(info["missing_keys"]):
-            raise _unreadable(home, f"{missing[0]} is missing")
-        if mismatched := sorted(str(one[0]) for one in info["mismatched_keys"]):
-            raise _unreadable(home, f"{mismatched[0]} has another shape than {CONFIG_FILE} says")
+        if problem := loading_problem(info):
+            raise _unreadable(home, problem)
         check_finite(model.state_dict().items(), home, "TextEncoderNotFinite")
         if len(tokenizer) > model.config.vocab_size:
             raise _unreadable(
@@ -113,6 +111,16 @@ def library() -> Any:
     transformers.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     return transformers
+
+
+def loading_problem(info: Mapping[str, Any]) -> str | None:
+    """What from_pretrained's loading info says that the folder's weights lack. It is no error to the library,
+    which draws such weights at random."""
+    if missing := sorted(info["missing_keys"]):
+        return f"{missing[0]} is missing"
+    if mismatched := sorted(str(one[0]) for one in info["mismatched_keys"]):
+        return f"{mismatched[0]} has another shape than {CONFIG_FILE} says"
+    return None
 
 
 def _encoder_folder(directory: Path) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -256,24 +256,24 @@ def _headline_questions(group: str) -> tuple[Question, ...]:
 HEADLINE_QUESTIONS, EMOJI_QUESTIONS = _headline_questions("headline"), _headline_questions("emoji")
 
 
+def _against_magnitude(row_of: Callable[[str, str], str]) -> tuple[Pair, ...]:
+    """Each other criterion at each pattern; `row_of` names the row of both."""
+    return tuple(
+        Pair(f"{criterion}, {pattern}", row_of(criterion, pattern), row_of("magnitude", pattern))
+        for pattern in CRITERIA_PATTERNS
+        for criterion in reversed(CRITERIA)
+        if criterion != "magnitude"
+    )
+
+
 SHOT_QUESTIONS = (
     Question(
         "Is a criterion by calibration better than magnitude, without training?",
-        tuple(
-            Pair(f"{criterion}, {pattern}", shot_row(criterion, pattern), shot_row("magnitude", pattern))
-            for pattern in CRITERIA_PATTERNS
-            for criterion in reversed(CRITERIA)
-            if criterion != "magnitude"
-        ),
+        _against_magnitude(shot_row),
     ),
     Question(
         "Is it a better start of fine-tuning?",
-        tuple(
-            Pair(f"{criterion}, {pattern}", from_row(criterion, pattern), from_row("magnitude", pattern))
-            for pattern in CRITERIA_PATTERNS
-            for criterion in reversed(CRITERIA)
-            if criterion != "magnitude"
-        ),
+        _against_magnitude(from_row),
     ),
     Question(
         "Do activations stand the pattern better than weights?",
